@@ -1,0 +1,76 @@
+//! `htgate health`: for a container's health check, where there is no shell and no curl.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{FAILED, complain};
+use crate::cli::HealthOptions;
+use crate::config::default_address;
+use crate::listen::Address;
+
+pub(super) fn run(options: &HealthOptions) -> ExitCode {
+    let address = options
+        .listen
+        .first()
+        .cloned()
+        .unwrap_or_else(default_address);
+    match ask(&address) {
+        Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            // Where nobody reads, the exit code is enough.
+            let _ = io::stdout().write_all(body.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => {
+            let status = answer.lines().next().unwrap_or("nothing");
+            complain(
+                format_args!("{address} answers '{status}'; is that an htgate?"),
+                FAILED,
+            )
+        }
+        Err(error) => complain(
+            format_args!("{address} does not answer: {error}; is htgate up?"),
+            FAILED,
+        ),
+    }
+}
+
+fn ask(address: &Address) -> io::Result<String> {
+    match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream)
+        }
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            exchange(stream)
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write) -> io::Result<String> {
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: htgate\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// Who listens on every address is asked over the loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
+
+const PATIENCE: Duration = Duration::from_secs(3);
+/// In bytes.
+const LONGEST_ANSWER: u64 = 64 * 1024;

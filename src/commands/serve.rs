@@ -1,0 +1,69 @@
+//! `htgate serve`.
+
+use std::io;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{FAILED, USAGE, complain};
+use crate::cli::ServeOptions;
+use crate::config::{Config, ConfigError};
+use crate::listen::{ListenError, Listener};
+use crate::logging;
+use crate::reload::Trigger;
+use crate::server::{ServeError, Server};
+
+pub(super) fn run(options: ServeOptions) -> ExitCode {
+    let config = match Config::load(options) {
+        Ok(config) => config,
+        Err(ConfigError::Usage(what)) => return complain(what, USAGE),
+        Err(ConfigError::File(what)) => return complain(what, FAILED),
+    };
+    logging::start(config.log_format);
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(error, FAILED),
+    }
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let (addresses, mode, group) = (
+        config.listen.clone(),
+        config.socket_mode,
+        config.socket_group.clone(),
+    );
+    let server = Server::load(config)?;
+    let listeners = addresses
+        .iter()
+        .map(|address| Listener::bind(address, mode, group.as_deref()))
+        .collect::<Result<Vec<_>, ListenError>>()?;
+    Ok(actix_web::rt::System::new().block_on(async {
+        reload_on_hangup(server.trigger())?;
+        let stop = stop_signal()?;
+        server.run(listeners, stop).await
+    })?)
+}
+
+/// SIGHUP asks for a reload.
+fn reload_on_hangup(trigger: Trigger) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    actix_web::rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            log::info!("SIGHUP: reading the files again");
+            trigger.pull();
+        }
+    });
+    Ok(())
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => log::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+        }
+    })
+}

@@ -1,0 +1,408 @@
+//! Flags, environment and `htgate.toml` to finished settings. Past this file nobody checks them
+//! again.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cache::Bounds;
+use crate::cli::{LogFormat, ServeOptions, WatchMode};
+use crate::hash::Limits;
+use crate::http::Realm;
+use crate::listen::{Address, SocketMode};
+use crate::reload::{ParseRules, Sources};
+use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
+
+/// Everything that `serve` needs to know.
+pub struct Config {
+    /// Where to listen.
+    pub listen: Vec<Address>,
+    /// The mode of unix sockets.
+    pub socket_mode: SocketMode,
+    /// The group of unix sockets.
+    pub socket_group: Option<String>,
+    /// Threads that answer.
+    pub workers: usize,
+    /// Threads that hash.
+    pub hash_threads: usize,
+    /// Passwords that may wait to be hashed.
+    pub waiting_room: usize,
+    /// The challenge's realm.
+    pub realm: Realm,
+    /// How right passwords are remembered.
+    pub cache: Bounds,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// The files, and how to notice that they changed.
+    pub sources: Sources,
+}
+
+/// What is wrong with the settings: one line.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// Wrong use of the command line or the environment.
+    Usage(String),
+    /// A fault in the configuration file.
+    File(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) | Self::File(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Puts the settings together: the command line wins over the environment (clap sees to
+    /// that), and both win over the file.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be meant.
+    pub fn load(options: ServeOptions) -> Result<Self, ConfigError> {
+        let mut file = FileSettings::default();
+        if let Some(path) = &options.config {
+            let place = path.display();
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "at start a person waits and sees"
+            )]
+            let text = fs::read(path)
+                .map_err(|e| ConfigError::File(format!("{place}: cannot read it: {e}")))?;
+            file = FileSettings::parse(&text)
+                .map_err(|e| ConfigError::File(format!("{place}: {e}")))?;
+        }
+        let at_start = file.clone();
+        let users = options
+            .htpasswd
+            .or(file.htpasswd)
+            .ok_or_else(|| ConfigError::Usage("no users file; say --htpasswd FILE".to_owned()))?;
+        let listen = match (options.listen, file.listen) {
+            (given, _) if !given.is_empty() => given,
+            (_, Some(given)) if !given.is_empty() => given,
+            _ => vec![default_address()],
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let realm = options
+            .realm
+            .or(file.realm)
+            .unwrap_or_else(|| DEFAULT_REALM.to_owned());
+        let bounds = Bounds::default();
+        let max_bcrypt_cost = options.max_bcrypt_cost.or(file.max_bcrypt_cost);
+        let poll = options
+            .poll_seconds
+            .or(file.poll_seconds)
+            .unwrap_or(DEFAULT_POLL_SECONDS);
+        let lifetime = options.cache_seconds.or(file.cache_seconds);
+        Ok(Self {
+            listen,
+            socket_mode: options.socket_mode.or(file.socket_mode).unwrap_or_default(),
+            socket_group: options.socket_group.or(file.socket_group),
+            workers: at_least_one("workers", options.workers.or(file.workers), cores)?,
+            hash_threads: at_least_one(
+                "hash_threads",
+                options.hash_threads.or(file.hash_threads),
+                cores,
+            )?,
+            waiting_room: at_least_one(
+                "waiting_room",
+                options.waiting_room.or(file.waiting_room),
+                DEFAULT_WAITING_ROOM,
+            )?,
+            realm: Realm::new(&realm).map_err(|e| ConfigError::Usage(format!("realm: {e}")))?,
+            cache: Bounds {
+                capacity: options
+                    .cache_capacity
+                    .or(file.cache_capacity)
+                    .unwrap_or(bounds.capacity),
+                lifetime: lifetime.map_or(bounds.lifetime, Duration::from_secs),
+            },
+            log_format: options.log_format.or(file.log_format).unwrap_or_default(),
+            sources: Sources {
+                users,
+                limits: limits(max_bcrypt_cost)?,
+                user_agents: file.user_agent.compile().map_err(ConfigError::File)?,
+                config: options.config.map(|path| (path, rules_parser(at_start))),
+                poll: poll_interval(poll)?,
+                events: options.watch.or(file.watch).unwrap_or_default() == WatchMode::Events,
+            },
+        })
+    }
+}
+
+/// The address where nothing else is said.
+pub fn default_address() -> Address {
+    Address::Tcp(([127, 0, 0, 1], 8080).into())
+}
+
+/// `htgate.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSettings {
+    htpasswd: Option<PathBuf>,
+    listen: Option<Vec<Address>>,
+    socket_mode: Option<SocketMode>,
+    socket_group: Option<String>,
+    workers: Option<usize>,
+    hash_threads: Option<usize>,
+    waiting_room: Option<usize>,
+    realm: Option<String>,
+    max_bcrypt_cost: Option<u8>,
+    cache_seconds: Option<u64>,
+    cache_capacity: Option<u64>,
+    poll_seconds: Option<f64>,
+    watch: Option<WatchMode>,
+    log_format: Option<LogFormat>,
+    #[serde(default)]
+    user_agent: UserAgentSettings,
+}
+
+/// `[user_agent]`: a list that is not given is the built-in one.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserAgentSettings {
+    deny: Option<Vec<String>>,
+    except: Option<Vec<String>>,
+}
+
+impl UserAgentSettings {
+    fn compile(&self) -> Result<UserAgentRules, String> {
+        let built_in = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect();
+        let deny = self.deny.clone().unwrap_or_else(|| built_in(&DEFAULT_DENY));
+        let except = self
+            .except
+            .clone()
+            .unwrap_or_else(|| built_in(&DEFAULT_EXCEPT));
+        UserAgentRules::compile(&deny, &except).map_err(|error| format!("[user_agent] {error}"))
+    }
+}
+
+impl FileSettings {
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
+        toml::from_str(text).map_err(|error| explain(text, &error))
+    }
+}
+
+/// One line: where, what, and the nearest known key for an unknown one.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let before = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if !message.starts_with("unknown field") {
+        return format!("line {line}: {message}");
+    }
+    let unknown = quoted.next().unwrap_or_default();
+    let nearest = quoted.max_by(|a, b| {
+        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
+    });
+    let nearest = nearest.unwrap_or_default();
+    format!("line {line}: unknown key '{unknown}'; the nearest known one is '{nearest}'")
+}
+
+/// Reads the rules anew, and says what else changed and must wait for a restart.
+fn rules_parser(at_start: FileSettings) -> ParseRules {
+    Box::new(move |bytes| {
+        let mut now = FileSettings::parse(bytes)?;
+        let rules = now.user_agent.compile()?;
+        now.user_agent = at_start.user_agent.clone();
+        if now != at_start {
+            log::warn!(
+                "only rules are reloaded; other settings that changed in htgate.toml take effect \
+                 with a restart"
+            );
+        }
+        Ok(rules)
+    })
+}
+
+fn at_least_one(name: &str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    match given {
+        Some(0) => Err(ConfigError::Usage(format!(
+            "{name}: 0 is too few; say 1 or more"
+        ))),
+        given => Ok(given.unwrap_or(default)),
+    }
+}
+
+fn limits(max_bcrypt_cost: Option<u8>) -> Result<Limits, ConfigError> {
+    match max_bcrypt_cost {
+        None => Ok(Limits::default()),
+        Some(max_bcrypt_cost @ 4..=31) => Ok(Limits { max_bcrypt_cost }),
+        Some(other) => Err(ConfigError::Usage(format!(
+            "max_bcrypt_cost: {other} is not from 4 to 31"
+        ))),
+    }
+}
+
+fn poll_interval(seconds: f64) -> Result<Duration, ConfigError> {
+    if (SHORTEST_POLL_SECONDS..=LONGEST_POLL_SECONDS).contains(&seconds) {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    Err(ConfigError::Usage(format!(
+        "poll_seconds: {seconds} is not from {SHORTEST_POLL_SECONDS} to {LONGEST_POLL_SECONDS}"
+    )))
+}
+
+const DEFAULT_REALM: &str = "htgate";
+const DEFAULT_WAITING_ROOM: usize = 1024;
+const DEFAULT_POLL_SECONDS: f64 = 1.0;
+const SHORTEST_POLL_SECONDS: f64 = 0.05;
+/// A removed user would stay for so long where there are no events.
+const LONGEST_POLL_SECONDS: f64 = 3600.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let rules = |file: FileSettings| file.user_agent.compile();
+        FileSettings::parse(text.as_bytes())
+            .and_then(rules)
+            .unwrap_err()
+    }
+
+    #[test]
+    fn faults_are_one_line_with_their_place() {
+        let rows = [
+            (
+                "\nlisten_on = []",
+                "line 2: unknown key 'listen_on'; the nearest known one is 'listen'",
+            ),
+            (
+                "[user_agent]\nexpect = []",
+                "line 2: unknown key 'expect'; the nearest known one is 'except'",
+            ),
+            (
+                "listen = ['8080']",
+                "line 1: write 127.0.0.1:8080, [::1]:8080",
+            ),
+            ("socket_mode = 'rw'", "line 1: write octal permission bits"),
+            (
+                "workers = 'two'",
+                "line 1: invalid type: string \"two\", expected usize",
+            ),
+            ("workers = ", "line 1:"),
+            (
+                "[user_agent]\ndeny = ['a(?!b)']",
+                "[user_agent] pattern 'a(?!b)': look-ahead",
+            ),
+        ];
+        for (text, expected) in rows {
+            let seen = error(text);
+            assert!(
+                seen.starts_with(expected) && !seen.contains('\n'),
+                "{text}: {seen}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htgate.toml");
+        fs::write(&path, "htpasswd = 'a'\nworkers = 3\nhash_threads = 5\n").unwrap();
+        let options = ServeOptions {
+            config: Some(path),
+            workers: Some(7),
+            ..ServeOptions::default()
+        };
+        let config = Config::load(options).unwrap();
+        assert_eq!((config.workers, config.hash_threads), (7, 5));
+        assert_eq!(config.sources.users, PathBuf::from("a"));
+        assert_eq!(config.listen, [default_address()]);
+    }
+
+    #[test]
+    fn values_that_cannot_be_meant() {
+        let base = || ServeOptions {
+            htpasswd: Some("f".into()),
+            ..ServeOptions::default()
+        };
+        let rows = [
+            (ServeOptions::default(), "--htpasswd FILE"),
+            (
+                ServeOptions {
+                    workers: Some(0),
+                    ..base()
+                },
+                "workers: 0",
+            ),
+            (
+                ServeOptions {
+                    hash_threads: Some(0),
+                    ..base()
+                },
+                "hash_threads: 0",
+            ),
+            (
+                ServeOptions {
+                    max_bcrypt_cost: Some(3),
+                    ..base()
+                },
+                "max_bcrypt_cost: 3",
+            ),
+            (
+                ServeOptions {
+                    max_bcrypt_cost: Some(32),
+                    ..base()
+                },
+                "max_bcrypt_cost: 32",
+            ),
+            (
+                ServeOptions {
+                    poll_seconds: Some(f64::NAN),
+                    ..base()
+                },
+                "poll_seconds: NaN",
+            ),
+            (
+                ServeOptions {
+                    poll_seconds: Some(0.0),
+                    ..base()
+                },
+                "poll_seconds: 0",
+            ),
+            (
+                ServeOptions {
+                    realm: Some("\n".to_owned()),
+                    ..base()
+                },
+                "realm: use printable",
+            ),
+        ];
+        for (options, expected) in rows {
+            let error = Config::load(options).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(Config::load(base()).is_ok());
+    }
+
+    #[test]
+    fn a_list_of_user_agents_that_is_not_given_is_the_built_in_one() {
+        let rules = |text: &str| {
+            FileSettings::parse(text.as_bytes())
+                .unwrap()
+                .user_agent
+                .compile()
+                .unwrap()
+        };
+        assert!(!rules("").admit(b"Go 1.1 package http"));
+        assert!(rules("[user_agent]\ndeny = []").admit(b"Go 1.1 package http"));
+        assert!(rules("[user_agent]\ndeny = ['^curl/']").admit(b"Go 1.1 package http"));
+        assert!(!rules("[user_agent]\ndeny = ['^curl/']").admit(b"curl/8"));
+        assert!(rules("[user_agent]\nexcept = ['http$']").admit(b"Go 1.1 package http"));
+    }
+}

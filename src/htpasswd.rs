@@ -1,0 +1,298 @@
+//! The bytes of an htpasswd file to users, with every line that cannot be used and why. A bad
+//! line never costs another one its effect. Knows no paths and no reload policy.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use crate::credentials::LONGEST_USER;
+use crate::hash::{HashError, Kind, Limits, PasswordHash};
+
+/// The users of one file.
+#[derive(Debug, Default)]
+pub struct Users {
+    /// `None`: the name stands in the file, but its first line has no usable hash.
+    by_name: HashMap<Box<[u8]>, Option<PasswordHash>>,
+    kinds: BTreeMap<Kind, u64>,
+}
+
+impl Users {
+    /// Reads a file. The first line of a name counts, as in nginx and Apache, even where it is
+    /// unusable: a line broken on purpose, to lock somebody out, is not undone by an older one.
+    pub fn parse(file: &[u8], limits: Limits) -> (Self, LineErrors) {
+        let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
+        let mut users = Self::default();
+        let mut errors = LineErrors::default();
+        for (line, number) in file.split(|byte| *byte == b'\n').zip(1..) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.starts_with(b"#") || line.trim_ascii().is_empty() {
+                continue;
+            }
+            if let Err(fault) = users.admit(line, limits) {
+                errors.push(LineError {
+                    line: number,
+                    fault,
+                });
+            }
+        }
+        (users, errors)
+    }
+
+    /// The hash of a user, if there is such a user.
+    pub fn find(&self, name: &[u8]) -> Option<&PasswordHash> {
+        self.by_name.get(name)?.as_ref()
+    }
+
+    /// How many users there are of each kind of hash.
+    pub fn kinds(&self) -> &BTreeMap<Kind, u64> {
+        &self.kinds
+    }
+
+    /// How many users there are.
+    pub fn count(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    fn admit(&mut self, line: &[u8], limits: Limits) -> Result<(), LineFault> {
+        let mut fields = line.splitn(3, |byte| *byte == b':');
+        let name = fields.next().unwrap_or_default();
+        let hash = fields.next().ok_or(LineFault::NoColon)?;
+        if name.is_empty() {
+            return Err(LineFault::EmptyName);
+        }
+        if name.len() > LONGEST_USER || name.iter().any(u8::is_ascii_control) {
+            return Err(LineFault::ImpossibleName);
+        }
+        let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
+            return Err(LineFault::Duplicate);
+        };
+        match PasswordHash::parse(hash, limits) {
+            Ok(hash) => {
+                *self.kinds.entry(hash.kind()).or_default() += 1;
+                place.insert(Some(hash));
+                Ok(())
+            }
+            Err(error) => {
+                place.insert(None);
+                let next = fields.next().unwrap_or_default();
+                let glued = error == HashError::Long && next.starts_with(b"$");
+                Err(if glued {
+                    LineFault::Glued
+                } else {
+                    LineFault::Hash(error)
+                })
+            }
+        }
+    }
+}
+
+/// A line that is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineError {
+    /// The line's number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub fault: LineFault,
+}
+
+/// What is wrong with a line. Its text is a remedy as well; it quotes nothing of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFault {
+    /// Not `user:hash`.
+    NoColon,
+    /// Nothing before the colon.
+    EmptyName,
+    /// A name that no client can send.
+    ImpossibleName,
+    /// The name stands in an earlier line.
+    Duplicate,
+    /// Another entry follows without a line break.
+    Glued,
+    /// The hash cannot be used.
+    Hash(HashError),
+}
+
+impl fmt::Display for LineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoColon => f.write_str("no colon; write the line as 'user:hash'"),
+            Self::EmptyName => f.write_str("the user name is empty; put one before the colon"),
+            Self::ImpossibleName => write!(
+                f,
+                "the user name has control characters or over {LONGEST_USER} bytes and can never \
+                 log in; rename the user"
+            ),
+            Self::Duplicate => {
+                f.write_str("the user stands in an earlier line, which counts; remove one of them")
+            }
+            Self::Glued => {
+                f.write_str("two entries stand on one line; put a line break between them")
+            }
+            Self::Hash(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The lines that were left out: the first ones, and how many in all.
+#[derive(Debug, Default)]
+pub struct LineErrors {
+    first: Vec<LineError>,
+    count: u64,
+}
+
+impl LineErrors {
+    /// The first errors, in the order of their lines, at most [`MOST_LINE_ERRORS`].
+    pub fn first(&self) -> &[LineError] {
+        &self.first
+    }
+
+    /// How many lines were left out.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn push(&mut self, error: LineError) {
+        if self.first.len() < MOST_LINE_ERRORS {
+            self.first.push(error);
+        }
+        self.count += 1;
+    }
+}
+
+/// No more faulty lines than this are told one by one: a file of another kind, given by mistake,
+/// would fill the log.
+pub const MOST_LINE_ERRORS: usize = 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const A: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    const B: &str = "$2y$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+    fn parse(file: &[u8]) -> (Users, LineErrors) {
+        Users::parse(file, Limits::default())
+    }
+
+    /// Given a file, expected its users and the lines left out.
+    fn check(file: &[u8], users: &[&[u8]], faults: &[(u64, LineFault)]) {
+        let (seen, errors) = parse(file);
+        let text = String::from_utf8_lossy(file);
+        for user in users {
+            assert!(seen.find(user).is_some(), "{text}: {user:?} is missing");
+        }
+        assert_eq!(seen.count(), users.len() as u64, "{text}");
+        let seen: Vec<_> = errors.first().iter().map(|e| (e.line, e.fault)).collect();
+        assert_eq!(seen, faults, "{text}");
+    }
+
+    #[test]
+    fn files() {
+        let line = |name: &str| format!("{name}:{A}\n").into_bytes();
+        check(b"", &[], &[]);
+        check(&line("alice"), &[b"alice"], &[]);
+        check(format!("alice:{A}").as_bytes(), &[b"alice"], &[]);
+        check(
+            format!("alice:{A}\r\nbob:{A}\r\n").as_bytes(),
+            &[b"alice", b"bob"],
+            &[],
+        );
+        check(format!("\u{feff}alice:{A}\n").as_bytes(), &[b"alice"], &[]);
+        check(
+            format!("# note\n\n  \t\nalice:{A}:Alice A.\n").as_bytes(),
+            &[b"alice"],
+            &[],
+        );
+        check(
+            format!("#bob:{A}\nal ice:{A}\n").as_bytes(),
+            &[b"al ice"],
+            &[],
+        );
+        check(
+            &[b"\xe9:".as_slice(), A.as_bytes()].concat(),
+            &[b"\xe9"],
+            &[],
+        );
+        check(format!("alice:{A}::::\n").as_bytes(), &[b"alice"], &[]);
+    }
+
+    #[test]
+    fn bad_lines_among_good_ones() {
+        let bad: &[(&str, LineFault)] = &[
+            ("alice", LineFault::NoColon),
+            (":x", LineFault::EmptyName),
+            ("x:", LineFault::Hash(HashError::Empty)),
+            ("x::comment", LineFault::Hash(HashError::Empty)),
+            ("x:secret", LineFault::Hash(HashError::Unknown)),
+            ("\u{1}x:$2y$05$", LineFault::ImpossibleName),
+            ("first:x", LineFault::Duplicate),
+        ];
+        for (line, fault) in bad {
+            let file = format!("first:{A}\n{line}\nlast:{A}\n");
+            check(file.as_bytes(), &[b"first", b"last"], &[(2, *fault)]);
+        }
+        let glued = format!("first:{A}bob:{A}\nlast:{A}\n");
+        check(glued.as_bytes(), &[b"last"], &[(1, LineFault::Glued)]);
+    }
+
+    #[test]
+    fn the_first_line_of_a_name_counts() {
+        let (users, errors) = parse(format!("alice:{A}\nalice:{B}\n").as_bytes());
+        assert_eq!(
+            users.find(b"alice").unwrap().kind(),
+            Kind::Bcrypt { cost: 5 }
+        );
+        assert_eq!(errors.first()[0].line, 2);
+        let (users, errors) = parse(format!("alice:!{A}\nalice:{B}\n").as_bytes());
+        assert!(
+            users.find(b"alice").is_none(),
+            "a line broken on purpose must lock out"
+        );
+        assert_eq!(errors.count(), 2);
+    }
+
+    #[test]
+    fn kinds_are_counted() {
+        let (users, _) = parse(format!("a:{A}\nb:{B}\nc:{B}\nc:{A}\nd:x\n").as_bytes());
+        let expected = [(Kind::Bcrypt { cost: 4 }, 2), (Kind::Bcrypt { cost: 5 }, 1)];
+        assert_eq!(users.kinds(), &BTreeMap::from(expected));
+        assert!(users.find(b"d").is_none() && users.find(b"").is_none());
+    }
+
+    #[test]
+    fn a_flood_of_errors_is_counted_not_kept() {
+        let (_, errors) = parse("x\n".repeat(1000).as_bytes());
+        assert_eq!(
+            (errors.first().len(), errors.count()),
+            (MOST_LINE_ERRORS, 1000)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(file in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = parse(&file);
+        }
+
+        #[test]
+        fn a_comment_line_changes_nothing_but_numbers(
+            lines in proptest::collection::vec("[a-c:$2y]{0,12}", 0..12), at in 0usize..12,
+        ) {
+            let mut lines: Vec<String> = lines;
+            lines.push(format!("good:{A}"));
+            let (before, errors_before) = parse(lines.join("\n").as_bytes());
+            lines.insert(at.min(lines.len()), "# comment".to_owned());
+            let (after, errors_after) = parse(lines.join("\n").as_bytes());
+            prop_assert_eq!(before.count(), after.count());
+            prop_assert!(after.find(b"good").is_some());
+            let faults = |errors: &LineErrors| {
+                errors.first().iter().map(|e| e.fault).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(faults(&errors_before), faults(&errors_after));
+        }
+    }
+}

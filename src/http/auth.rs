@@ -1,0 +1,176 @@
+//! `/auth`: nginx's subrequest to a verdict, and the verdict to what `auth_request` understands.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    WWW_AUTHENTICATE,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+
+use super::NO_STORE;
+use crate::judge::Judge;
+use crate::request::{Field, Request};
+use crate::verdict::{UserName, Verdict};
+
+/// The challenge of every 401.
+#[derive(Clone, Debug)]
+pub struct Realm(HeaderValue);
+
+/// A realm that no header can carry.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadRealm;
+
+impl Realm {
+    /// A Basic challenge with this realm, quoted as RFC 9110, section 5.6.4, has it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRealm`] for control characters and for what is not ASCII.
+    pub fn new(realm: &str) -> Result<Self, BadRealm> {
+        if !realm
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        {
+            return Err(BadRealm);
+        }
+        let quoted = realm.replace('\\', r"\\").replace('"', r#"\""#);
+        HeaderValue::from_str(&format!("Basic realm=\"{quoted}\", charset=\"UTF-8\""))
+            .map(Self)
+            .map_err(|_| BadRealm)
+    }
+}
+
+impl fmt::Display for BadRealm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("use printable ASCII characters only")
+    }
+}
+
+impl std::error::Error for BadRealm {}
+
+/// Any method, any query; the body is not read.
+pub(super) async fn auth(
+    request: HttpRequest,
+    judge: web::Data<Judge>,
+    realm: web::Data<Realm>,
+) -> HttpResponse {
+    let question = Request {
+        authorization: field(&request, &AUTHORIZATION),
+        user_agent: field(&request, &USER_AGENT),
+        method: field(&request, &X_ORIGINAL_METHOD),
+        uri: field(&request, &X_ORIGINAL_URI),
+    };
+    let verdict = judge.judge(&question).await;
+    answer(&verdict, &realm)
+}
+
+fn field<'a>(request: &'a HttpRequest, name: &HeaderName) -> Field<'a> {
+    let mut values = request.headers().get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Field::Absent,
+        (Some(value), None) => Field::One(value.as_bytes()),
+        (Some(_), Some(_)) => Field::Repeated,
+    }
+}
+
+/// nginx passes on 2xx, 401 and 403 and makes everything else a 500, so the status meant for the
+/// client travels in `X-Auth-Status`. Every answer's body is empty, or nginx would drop the
+/// connection.
+fn answer(verdict: &Verdict, realm: &Realm) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(status(verdict));
+    response.append_header((CACHE_CONTROL, NO_STORE));
+    let reason = HeaderValue::from_static(verdict.reason().as_str());
+    response.append_header((X_AUTH_REASON, reason));
+    match verdict {
+        Verdict::Allow(user) => response.append_header((X_AUTH_USER, encode(user))),
+        Verdict::Challenge(_) => response.append_header((WWW_AUTHENTICATE, realm.0.clone())),
+        Verdict::RefuseAgent => response.append_header((X_AUTH_STATUS, "404")),
+        Verdict::Forbid => response.append_header((X_AUTH_STATUS, "403")),
+        Verdict::Busy => response
+            .append_header((X_AUTH_STATUS, "503"))
+            .append_header((RETRY_AFTER, BUSY_RETRY_SECONDS)),
+        Verdict::Fault => &mut response,
+    };
+    response.finish()
+}
+
+fn status(verdict: &Verdict) -> StatusCode {
+    match verdict {
+        Verdict::Allow(_) => StatusCode::NO_CONTENT,
+        Verdict::Challenge(_) => StatusCode::UNAUTHORIZED,
+        Verdict::RefuseAgent | Verdict::Forbid => StatusCode::FORBIDDEN,
+        Verdict::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Verdict::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Percent-encodes what is not visible ASCII, and the percent sign itself, or two names could
+/// look alike.
+fn encode(user: &UserName) -> HeaderValue {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(user.as_bytes().len());
+    for byte in user.as_bytes() {
+        if byte.is_ascii_graphic() && *byte != b'%' {
+            encoded.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    HeaderValue::try_from(encoded).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
+const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
+static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+/// A full waiting room empties within a few seconds.
+const BUSY_RETRY_SECONDS: &str = "5";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Presented;
+
+    #[test]
+    fn user_names_are_encoded_one_to_one() {
+        // "alice:x", "a b:x", "a%20b:x" and the Latin-1 bytes of "é:x".
+        let rows = [
+            ("YWxpY2U6eA==", "alice"),
+            ("YSBiOng=", "a%20b"),
+            ("YSUyMGI6eA==", "a%2520b"),
+            ("6Tp4", "%E9"),
+        ];
+        for (encoded, expected) in rows {
+            let header = format!("Basic {encoded}");
+            let Presented::Credentials(credentials) =
+                Presented::parse(Field::One(header.as_bytes()))
+            else {
+                panic!("{header} must be readable");
+            };
+            assert_eq!(encode(&UserName::proven(&credentials)), expected);
+        }
+    }
+
+    #[test]
+    fn realms_are_quoted() {
+        let rows = [
+            (
+                "Registry realm",
+                r#"Basic realm="Registry realm", charset="UTF-8""#,
+            ),
+            (
+                r#"a "b" \c"#,
+                r#"Basic realm="a \"b\" \\c", charset="UTF-8""#,
+            ),
+        ];
+        for (realm, expected) in rows {
+            assert_eq!(Realm::new(realm).unwrap().0, expected);
+        }
+        assert_eq!(Realm::new("a\nb").err(), Some(BadRealm));
+        assert_eq!(Realm::new("caf\u{e9}").err(), Some(BadRealm));
+    }
+}

@@ -1,0 +1,38 @@
+//! htgate answers nginx `auth_request` subrequests from an htpasswd file.
+//!
+//! The rooms stand on floors, and imports go strictly downward:
+//!
+//! - Floor 0 is pure: [`request`] and [`credentials`] read what nginx sends, [`user_agent`] turns
+//!   clients away, [`hash`] holds passwords against hashes, [`htpasswd`] reads users,
+//!   [`verdict`] is the answer.
+//! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
+//!   of passwords, [`waiting`] those that must be hashed, [`metrics`] what is counted.
+//! - Floor 2 is the [`judge`], the order of checks.
+//! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
+//!   [`listen`] opens sockets.
+//! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
+
+pub mod request;
+
+pub mod credentials;
+pub mod hash;
+pub mod htpasswd;
+pub mod user_agent;
+pub mod verdict;
+
+pub mod cache;
+pub mod metrics;
+pub mod store;
+pub mod waiting;
+
+pub mod judge;
+
+pub mod http;
+pub mod listen;
+pub mod reload;
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod logging;
+pub mod server;

@@ -1,0 +1,155 @@
+//! What is counted, and its Prometheus text.
+
+use std::fmt;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::verdict::Reason;
+
+/// The counters. Label values are fixed words: nothing that a client sends becomes one.
+pub struct Metrics {
+    registry: Registry,
+    /// One counter a reason, in their order: a request touches no label map.
+    decisions: [Counter; Reason::ALL.len()],
+    /// Seconds that each hash took.
+    pub hash_seconds: Histogram,
+    /// Passwords that wait to be hashed.
+    pub waiting: Gauge,
+    /// Remembered right answers.
+    pub remembered_right: Gauge,
+    /// Remembered wrong answers.
+    pub remembered_wrong: Gauge,
+    /// Users in the current snapshot.
+    pub users: Gauge,
+    /// Lines of the users file that were left out.
+    pub faulty_lines: Gauge,
+    /// Snapshots that took effect since the start, the first one included.
+    pub reloads: Counter,
+    /// 1 while the files on the disk cannot take effect.
+    pub reload_trouble: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decision {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    answer: &'static str,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("htgate");
+        let by_reason = Family::<Decision, Counter>::default();
+        let remembered = Family::<Answer, Gauge>::default();
+        let metrics = Self {
+            decisions: Reason::ALL
+                .map(|r| by_reason.get_or_create_owned(&Decision { reason: r.as_str() })),
+            hash_seconds: Histogram::new(HASH_SECONDS),
+            waiting: Gauge::default(),
+            remembered_right: remembered.get_or_create_owned(&Answer { answer: "right" }),
+            remembered_wrong: remembered.get_or_create_owned(&Answer { answer: "wrong" }),
+            users: Gauge::default(),
+            faulty_lines: Gauge::default(),
+            reloads: Counter::default(),
+            reload_trouble: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("decisions", "Answers to /auth, by reason", by_reason);
+        registry.register_with_unit(
+            "hash",
+            "Time of each password hash",
+            Unit::Seconds,
+            metrics.hash_seconds.clone(),
+        );
+        registry.register("remembered", "Verdicts on passwords in memory", remembered);
+        for (name, help, gauge) in [
+            (
+                "waiting",
+                "Passwords that wait to be hashed",
+                &metrics.waiting,
+            ),
+            ("users", "Users who can log in", &metrics.users),
+            (
+                "faulty_lines",
+                "Lines of the users file that are left out",
+                &metrics.faulty_lines,
+            ),
+            (
+                "reload_trouble",
+                "1 while the files on the disk cannot take effect",
+                &metrics.reload_trouble,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register(
+            "reloads",
+            "Snapshots that took effect",
+            metrics.reloads.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    /// Counts one answer.
+    pub fn count(&self, reason: Reason) {
+        if let Some(counter) = self.decisions.get(reason as usize) {
+            counter.inc();
+        }
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing to a string, which has none.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// From a bcrypt of cost 5 to one of cost 15.
+const HASH_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_counter() {
+        let metrics = Metrics::new();
+        for (times, reason) in Reason::ALL.into_iter().enumerate() {
+            for _ in 0..=times {
+                metrics.count(reason);
+            }
+        }
+        let text = metrics.text().unwrap();
+        for (times, reason) in Reason::ALL.into_iter().enumerate() {
+            let word = reason.as_str();
+            let line = format!(
+                "htgate_decisions_total{{reason=\"{word}\"}} {}\n",
+                times + 1
+            );
+            assert!(text.contains(&line), "{line} is not in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
+//! a file, the last good snapshot stays; whatever is right with the other file takes effect.
+
+mod settle;
+mod source;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use self::source::Source;
+use self::watch::Watch;
+use crate::hash::{DecoySeed, Limits};
+use crate::htpasswd::{LineErrors, Users};
+use crate::metrics::Metrics;
+use crate::store::{Snapshot, Store, Trouble};
+use crate::user_agent::UserAgentRules;
+
+/// Reads the rules out of the configuration file's bytes. The error is one line.
+pub type ParseRules = Box<dyn Fn(&[u8]) -> Result<UserAgentRules, String> + Send>;
+
+/// What to load, and how to notice that it changed.
+pub struct Sources {
+    /// The htpasswd file.
+    pub users: PathBuf,
+    /// What a hash may cost.
+    pub limits: Limits,
+    /// The configuration file, if there is one, and how to read rules from it.
+    pub config: Option<(PathBuf, ParseRules)>,
+    /// Rules where there is no configuration file.
+    pub user_agents: UserAgentRules,
+    /// How often the files are looked at without an event.
+    pub poll: Duration,
+    /// Whether to ask the system for events.
+    pub events: bool,
+}
+
+/// Why the service cannot start: one line with the file, what is wrong and what to do.
+#[derive(Debug)]
+pub struct LoadError(String);
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Asks the reload to look again, whatever the file system says. Clones ask the same one.
+#[derive(Clone)]
+pub struct Trigger(Sender<Wake>);
+
+impl Trigger {
+    /// Asks; does not wait.
+    pub fn pull(&self) {
+        // Without a receiver the process is about to end.
+        let _ = self.0.send(Wake::Force);
+    }
+}
+
+enum Wake {
+    Look,
+    Force,
+    Missed(String),
+}
+
+/// Keeps a store up to date.
+pub struct Reload {
+    store: Arc<Store>,
+    seed: DecoySeed,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    users: Source,
+    config: Option<(Source, ParseRules)>,
+    current_users: Arc<Users>,
+    current_user_agents: Arc<UserAgentRules>,
+    poll: Duration,
+    watching: Watching,
+    wakes: Receiver<Wake>,
+    /// Kept so that the receiver always has a sender.
+    wake: Sender<Wake>,
+}
+
+impl Reload {
+    /// Watches the files, then loads them for the first time: an edit in between is an event.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or rules that cannot be understood. Users without a single
+    /// good line are a warning.
+    pub fn start(
+        sources: Sources,
+        seed: DecoySeed,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, LoadError> {
+        let (wake, wakes) = channel();
+        let mut watching = Watching::new(&sources, &wake);
+        let config = sources.config.as_ref().map(|(path, _)| path.as_path());
+        watching.follow(std::iter::once(sources.users.as_path()).chain(config));
+
+        let mut user_agents = sources.user_agents;
+        let mut config = None;
+        if let Some((path, parse)) = sources.config {
+            let (source, rules) = Source::open(path, |bytes| parse(bytes))?;
+            user_agents = rules;
+            config = Some((source, parse));
+        }
+        let limits = sources.limits;
+        let (users, (current_users, errors)) =
+            Source::open(sources.users, |bytes| Ok(Users::parse(bytes, limits)))?;
+        announce(users.path(), &current_users, &errors, &metrics);
+        metrics.reloads.inc();
+        let (current_users, current_user_agents) = (Arc::new(current_users), Arc::new(user_agents));
+        let first = Snapshot::new(
+            Arc::clone(&current_users),
+            Arc::clone(&current_user_agents),
+            &seed,
+        );
+        Ok(Self {
+            store: Arc::new(Store::new(first)),
+            seed,
+            metrics,
+            limits,
+            users,
+            config,
+            current_users,
+            current_user_agents,
+            poll: sources.poll,
+            watching,
+            wakes,
+            wake,
+        })
+    }
+
+    /// The store that is kept up to date.
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// A way to ask for another look.
+    pub fn trigger(&self) -> Trigger {
+        Trigger(self.wake.clone())
+    }
+
+    /// Keeps the store up to date for as long as the process lives.
+    pub fn run(mut self) -> ! {
+        let mut next_poll = Instant::now() + self.poll;
+        loop {
+            let rest = next_poll.saturating_duration_since(Instant::now());
+            let first = self.wakes.recv_timeout(rest).ok();
+            if first.is_none() {
+                next_poll = Instant::now() + self.poll;
+            }
+            let mut force = false;
+            for wake in first.into_iter().chain(self.wakes.try_iter()) {
+                match wake {
+                    Wake::Look => (),
+                    Wake::Force => force = true,
+                    Wake::Missed(why) => log::warn!(
+                        "file events were missed ({why}); looking every {:?} goes on",
+                        self.poll
+                    ),
+                }
+            }
+            self.look(force);
+        }
+    }
+
+    /// Looks at both files once and takes over what changed.
+    fn look(&mut self, force: bool) {
+        let config = self.config.as_ref().map(|(source, _)| source.path());
+        self.watching
+            .follow(std::iter::once(self.users.path()).chain(config));
+
+        let mut changed = false;
+        if let Some((source, parse)) = &mut self.config
+            && let Some(bytes) = source.refresh(force, false)
+        {
+            match parse(&bytes) {
+                Ok(rules) => {
+                    self.current_user_agents = Arc::new(rules);
+                    changed = true;
+                    source.accept();
+                    log::info!("{}: rules loaded", source.path().display());
+                }
+                Err(error) => source.refuse(&format!("{error}; the last good rules stay")),
+            }
+        }
+        let had_users = self.current_users.count() > 0;
+        if let Some(bytes) = self.users.refresh(force, had_users) {
+            let (users, errors) = Users::parse(&bytes, self.limits);
+            announce(self.users.path(), &users, &errors, &self.metrics);
+            self.current_users = Arc::new(users);
+            changed = true;
+        }
+        if changed {
+            self.store.replace(Snapshot::new(
+                Arc::clone(&self.current_users),
+                Arc::clone(&self.current_user_agents),
+                &self.seed,
+            ));
+            self.metrics.reloads.inc();
+        }
+        self.report();
+    }
+
+    fn report(&self) {
+        let config = self
+            .config
+            .as_ref()
+            .and_then(|(source, _)| source.trouble());
+        let troubles: Vec<_> = self.users.trouble().into_iter().chain(config).collect();
+        self.metrics
+            .reload_trouble
+            .set(i64::from(!troubles.is_empty()));
+        let what = troubles.join("; ");
+        let known = self.store.trouble();
+        if known.map_or(what.is_empty(), |known| known.what == what) {
+            return;
+        }
+        let trouble = (!what.is_empty()).then(|| Trouble {
+            what,
+            since: SystemTime::now(),
+        });
+        self.store.report(trouble);
+    }
+}
+
+/// The watch, where there is one, and the failures that have been told.
+struct Watching {
+    watch: Option<Watch>,
+    failures: Vec<String>,
+    poll: Duration,
+}
+
+impl Watching {
+    fn new(sources: &Sources, wake: &Sender<Wake>) -> Self {
+        let poll = sources.poll;
+        let watch = sources.events.then(|| Watch::new(wake.clone()));
+        if let Some(Err(error)) = &watch {
+            log::warn!("no file events ({error}); files are looked at every {poll:?}");
+        }
+        Self {
+            watch: watch.and_then(Result::ok),
+            failures: Vec::new(),
+            poll,
+        }
+    }
+
+    fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let failures = watch.follow(paths);
+        for failure in &failures {
+            if !self.failures.contains(failure) {
+                log::warn!(
+                    "cannot watch {failure}; changes there are noticed within {:?}",
+                    self.poll
+                );
+            }
+        }
+        self.failures = failures;
+    }
+}
+
+fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) {
+    let path = path.display();
+    for error in errors.first() {
+        log::warn!("{path}:{}: {}", error.line, error.fault);
+    }
+    let untold = errors.count() - errors.first().len() as u64;
+    if untold > 0 {
+        log::warn!("{path}: {untold} more lines are left out; mend the first ones and look again");
+    }
+    let weak: u64 = users
+        .kinds()
+        .iter()
+        .filter(|(kind, _)| kind.is_weak())
+        .map(|(_, count)| count)
+        .sum();
+    if weak > 0 {
+        log::warn!(
+            "{path}: {weak} users have a hash that is guessed too easily if the file is stolen; \
+             set their passwords anew with 'htpasswd -B -C 10 FILE USER'"
+        );
+    }
+    if users.count() == 0 {
+        log::warn!("{path}: no users, so nobody can log in; add one with 'htpasswd -B FILE USER'");
+    }
+    let kinds: BTreeMap<_, _> = users
+        .kinds()
+        .iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect();
+    log::info!("{path}: {} users loaded {kinds:?}", users.count());
+    metrics
+        .users
+        .set(i64::try_from(users.count()).unwrap_or(i64::MAX));
+    metrics
+        .faulty_lines
+        .set(i64::try_from(errors.count()).unwrap_or(i64::MAX));
+}

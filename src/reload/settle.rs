@@ -1,0 +1,279 @@
+//! Reading a file that somebody may be writing. `htpasswd` truncates the file and writes it
+//! again, so a torn read is the normal case: a reading counts when a second one, after a quiet
+//! moment, agrees with it.
+
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the file system says of an open file. Modification times alone are never trusted: an
+/// older file may be moved in, and `cp -p` sets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    links: u64,
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            links: metadata.nlink(),
+        }
+    }
+
+    /// Whether no directory holds the file any more, so that nobody can reach it to change it.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.links == 0
+    }
+}
+
+/// A file's content with what the file system said before it was read.
+pub(super) struct Reading {
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: [u8; 32],
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    Missing,
+    Io(io::Error),
+    NotAFile(&'static str),
+    TooLarge(u64),
+    Restless,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the file does not exist; create it or mend the path"),
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                f.write_str("permission denied; make it readable for the user htgate runs as")
+            }
+            Self::Io(error) => write!(f, "{error}"),
+            Self::NotAFile(kind) => write!(f, "this is a {kind}; put a regular file there"),
+            Self::TooLarge(size) => {
+                write!(
+                    f,
+                    "{size} bytes are over the limit of {LARGEST} bytes; split the users"
+                )
+            }
+            Self::Restless => write!(
+                f,
+                "the file changes all the time; write it aside and move it into place"
+            ),
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
+            Self::Missing
+        } else {
+            Self::Io(error)
+        }
+    }
+}
+
+/// What the file system says of the file right now. Opens it, for a network file system then
+/// asks its server instead of its own memory.
+pub(super) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
+    open(path).map(|(_, fingerprint)| fingerprint)
+}
+
+/// Reads the file when it has come to rest. `had_users` says that an empty file would be a
+/// change: it counts only after a longer time, for it may be a write that has just begun.
+pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
+    let start = Instant::now();
+    let mut reading = retry(path)?;
+    let mut quiet_since = Instant::now();
+    loop {
+        let empty = reading.bytes.trim_ascii().is_empty();
+        let quiet = match start.elapsed() {
+            _ if empty && had_users => EMPTY_QUIET,
+            elapsed if elapsed < USUAL_WAIT => QUIET,
+            elapsed if elapsed < LONGEST_WAIT => BRIEF_QUIET,
+            _ => return Err(ReadError::Restless),
+        };
+        if quiet_since.elapsed() >= quiet {
+            let again = retry(path)?;
+            if again.fingerprint == reading.fingerprint && again.digest == reading.digest {
+                return Ok(again);
+            }
+            (reading, quiet_since) = (again, Instant::now());
+        }
+        thread::sleep(STEP);
+        let unchanged = look(path).is_ok_and(|fingerprint| fingerprint == reading.fingerprint);
+        if !unchanged {
+            (reading, quiet_since) = (retry(path)?, Instant::now());
+        }
+    }
+}
+
+/// Reads the file; a failure counts only if it lasts, for a file may be gone for a moment while
+/// another takes its name.
+fn retry(path: &Path) -> Result<Reading, ReadError> {
+    let start = Instant::now();
+    loop {
+        match read(path) {
+            Err(_) if start.elapsed() < QUIET => thread::sleep(STEP),
+            result => return result,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Reading, ReadError> {
+    let (file, fingerprint) = open(path)?;
+    if fingerprint.size > LARGEST {
+        return Err(ReadError::TooLarge(fingerprint.size));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    let digest = *blake3::hash(&bytes).as_bytes();
+    Ok(Reading {
+        bytes,
+        digest,
+        fingerprint,
+    })
+}
+
+fn open(path: &Path) -> Result<(File, Fingerprint), ReadError> {
+    // Asked before opening, for opening a device or a FIFO may do something; and after, for
+    // another file may have taken the name meanwhile.
+    regular(&path.metadata()?)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    regular(&metadata)?;
+    Ok((file, Fingerprint::of(&metadata)))
+}
+
+fn regular(metadata: &Metadata) -> Result<(), ReadError> {
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => Ok(()),
+        () if kind.is_dir() => Err(ReadError::NotAFile("directory")),
+        () if kind.is_fifo() => Err(ReadError::NotAFile("FIFO")),
+        () if kind.is_socket() => Err(ReadError::NotAFile("socket")),
+        () => Err(ReadError::NotAFile("device")),
+    }
+}
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 256 * 1024 * 1024;
+/// Two readings this far apart must agree.
+const QUIET: Duration = Duration::from_millis(50);
+/// A file that never rests so long is taken after [`USUAL_WAIT`] with this much rest.
+const BRIEF_QUIET: Duration = Duration::from_millis(10);
+/// A file that had users and is empty must stay so this long.
+const EMPTY_QUIET: Duration = Duration::from_secs(1);
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const STEP: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_written_in_pieces_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        fs::write(&path, "").unwrap();
+        let writer = {
+            let path = path.clone();
+            thread::spawn(move || {
+                for pieces in 1..=10 {
+                    thread::sleep(Duration::from_millis(20));
+                    fs::write(&path, "line\n".repeat(pieces)).unwrap();
+                }
+            })
+        };
+        let reading = settle(&path, true).unwrap();
+        writer.join().unwrap();
+        assert_eq!(reading.bytes, "line\n".repeat(10).as_bytes());
+    }
+
+    #[test]
+    fn an_empty_file_counts_after_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        fs::write(&path, "\n").unwrap();
+        let start = Instant::now();
+        assert_eq!(settle(&path, true).unwrap().bytes, b"\n");
+        assert!(start.elapsed() >= EMPTY_QUIET);
+    }
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+        for (path, expected) in [
+            (folder.path(), "this is a directory"),
+            (&socket, "this is a socket"),
+            (&fifo, "this is a FIFO"),
+            (Path::new("/dev/null"), "this is a device"),
+            (&folder.path().join("none"), "does not exist"),
+        ] {
+            let error = settle(path, false).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_older_file_with_kept_times_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("htpasswd"), folder.path().join("other"));
+        fs::write(&path, "new\n").unwrap();
+        let before = look(&path).unwrap();
+        fs::write(&other, "old\n").unwrap();
+        let old = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        File::options()
+            .write(true)
+            .open(&other)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_ne!(look(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_nobody_can_reach_is_an_orphan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        fs::write(&path, "").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(!Fingerprint::of(&file.metadata().unwrap()).is_orphan());
+        fs::remove_file(&path).unwrap();
+        assert!(Fingerprint::of(&file.metadata().unwrap()).is_orphan());
+    }
+}

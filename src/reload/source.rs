@@ -1,0 +1,113 @@
+//! One file: what was last read of it, and what is wrong with it now.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::LoadError;
+use super::settle::{self, Fingerprint, Reading};
+
+/// A file that is looked at again and again.
+pub(super) struct Source {
+    path: PathBuf,
+    fingerprint: Fingerprint,
+    digest: [u8; 32],
+    /// Until then a change may hide behind equal times.
+    doubt_until: Instant,
+    /// Why the file as it is now cannot be read.
+    obstacle: Option<String>,
+    /// Why its content, as last read, is not in effect.
+    refusal: Option<String>,
+}
+
+impl Source {
+    /// Reads and parses a file for the first time, which must succeed.
+    pub(super) fn open<T>(
+        path: PathBuf,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<(Self, T), LoadError> {
+        let explain = |what: String| LoadError(format!("{}: {what}", path.display()));
+        let reading = settle::settle(&path, false).map_err(|error| explain(error.to_string()))?;
+        let parsed = parse(&reading.bytes).map_err(explain)?;
+        let source = Self {
+            path,
+            fingerprint: reading.fingerprint,
+            digest: reading.digest,
+            doubt_until: Instant::now() + DOUBT,
+            obstacle: None,
+            refusal: None,
+        };
+        Ok((source, parsed))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's content, if it is another one than last time. `force` reads it even where
+    /// nothing seems to have changed.
+    pub(super) fn refresh(&mut self, force: bool, had_users: bool) -> Option<Vec<u8>> {
+        let settled = match settle::look(&self.path) {
+            Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
+            _ => settle::settle(&self.path, had_users)
+                .map(|reading| (reading.fingerprint, Some(reading))),
+        };
+        match settled {
+            Ok((fingerprint, reading)) => {
+                self.obstruct(fingerprint.is_orphan().then(|| ORPHAN.to_owned()));
+                reading.and_then(|reading| self.take(reading))
+            }
+            Err(error) => {
+                self.obstruct(Some(format!("{error}; the last good content stays")));
+                None
+            }
+        }
+    }
+
+    /// The content that was handed out last is in effect.
+    pub(super) fn accept(&mut self) {
+        self.refusal = None;
+    }
+
+    /// The content that was handed out last cannot take effect.
+    pub(super) fn refuse(&mut self, why: &str) {
+        let refusal = format!("{}: {why}", self.path.display());
+        log::error!("{refusal}");
+        self.refusal = Some(refusal);
+    }
+
+    /// What is wrong with the file now, if anything is.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.obstacle.as_deref().or(self.refusal.as_deref())
+    }
+
+    fn has_seen(&self, fingerprint: Fingerprint) -> bool {
+        self.fingerprint == fingerprint && Instant::now() > self.doubt_until
+    }
+
+    fn take(&mut self, reading: Reading) -> Option<Vec<u8>> {
+        if self.fingerprint != reading.fingerprint {
+            self.fingerprint = reading.fingerprint;
+            self.doubt_until = Instant::now() + DOUBT;
+        }
+        let changed = self.digest != reading.digest;
+        self.digest = reading.digest;
+        changed.then_some(reading.bytes)
+    }
+
+    /// Says an obstacle once, and once when it is gone.
+    fn obstruct(&mut self, obstacle: Option<String>) {
+        let obstacle = obstacle.map(|what| format!("{}: {what}", self.path.display()));
+        match (&self.obstacle, &obstacle) {
+            (Some(_), None) => log::info!("{}: readable again", self.path.display()),
+            (known, Some(new)) if known.as_ref() != Some(new) => log::error!("{new}"),
+            _ => (),
+        }
+        self.obstacle = obstacle;
+    }
+}
+
+/// The coarsest times that file systems keep are two seconds apart (FAT).
+const DOUBT: Duration = Duration::from_secs(2);
+
+const ORPHAN: &str = "the open file has no name any more, so changes cannot reach it; \
+                      a single file is mounted into this container: mount its directory instead";

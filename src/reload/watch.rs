@@ -1,0 +1,206 @@
+//! Events that say «look again». The only file that names `notify`. Directories are watched, not
+//! files: a file that is replaced takes its watch with it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::Wake;
+
+/// Watches every directory in which a change could make the paths lead to other files.
+pub(super) struct Watch {
+    watcher: RecommendedWatcher,
+    /// Each watched directory with its device and inode: another one may take its name.
+    directories: BTreeMap<PathBuf, (u64, u64)>,
+    trail: Arc<Mutex<Trail>>,
+}
+
+impl Watch {
+    /// A watch that sends [`Wake::Look`] for each event that may matter.
+    pub(super) fn new(wake: Sender<Wake>) -> notify::Result<Self> {
+        let trail = Arc::new(Mutex::new(Trail::default()));
+        let notifier = Notifier {
+            wake,
+            trail: Arc::clone(&trail),
+        };
+        let watcher = notify::recommended_watcher(move |event| notifier.handle(event))?;
+        Ok(Self {
+            watcher,
+            directories: BTreeMap::new(),
+            trail,
+        })
+    }
+
+    /// Follows these paths, wherever their links lead now. Returns the directories that cannot
+    /// be watched, with the reason.
+    pub(super) fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Vec<String> {
+        let mut trail = Trail::default();
+        paths.for_each(|path| trail.walk(path));
+        let mut wanted = BTreeMap::new();
+        for directory in &trail.directories {
+            // One that is not there now is looked for again at the next poll.
+            if let Ok(metadata) = fs::metadata(directory) {
+                wanted.insert(directory.clone(), (metadata.dev(), metadata.ino()));
+            }
+        }
+        // Set before the watches, so that the first event already finds it.
+        *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = trail;
+        for (directory, identity) in &self.directories {
+            if wanted.get(directory) != Some(identity) {
+                // The kernel may have dropped it already, together with the directory.
+                let _ = self.watcher.unwatch(directory);
+            }
+        }
+        self.directories
+            .retain(|directory, identity| wanted.get(directory) == Some(identity));
+        let mut failures = Vec::new();
+        for (directory, identity) in wanted {
+            if self.directories.contains_key(&directory) {
+                continue;
+            }
+            match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    self.directories.insert(directory, identity);
+                }
+                Err(error) => failures.push(format!("{}: {error}", directory.display())),
+            }
+        }
+        failures
+    }
+}
+
+struct Notifier {
+    wake: Sender<Wake>,
+    trail: Arc<Mutex<Trail>>,
+}
+
+impl Notifier {
+    fn handle(&self, event: notify::Result<Event>) {
+        let wake = match event {
+            Ok(event) if event.need_rescan() => Wake::Missed("its queue overflowed".to_owned()),
+            Ok(event) if self.matters(&event) => Wake::Look,
+            Ok(_) => return,
+            Err(error) => Wake::Missed(error.to_string()),
+        };
+        // Without a receiver the process is about to end.
+        let _ = self.wake.send(wake);
+    }
+
+    fn matters(&self, event: &Event) -> bool {
+        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        if matches!(event.kind, EventKind::Access(_)) && event.kind != written {
+            // Our own reading is such an event.
+            return false;
+        }
+        let trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        event.paths.iter().any(|path| trail.passes(path))
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        let _ = self.wake.send(Wake::Missed("the watcher ended".to_owned()));
+    }
+}
+
+/// The way of a path through all its links: every directory in which a step is taken that could
+/// lead elsewhere tomorrow, and the steps' own names.
+#[derive(Debug, Default)]
+struct Trail {
+    directories: BTreeSet<PathBuf>,
+    steps: BTreeSet<PathBuf>,
+}
+
+impl Trail {
+    fn passes(&self, path: &Path) -> bool {
+        self.steps.contains(path) || self.directories.contains(path)
+    }
+
+    fn walk(&mut self, path: &Path) {
+        let Ok(path) = std::path::absolute(path) else {
+            return;
+        };
+        let mut ahead = steps(&path);
+        let mut at = PathBuf::from("/");
+        let mut links = 0;
+        while let Some(step) = ahead.pop_front() {
+            if step == ".." {
+                at.pop();
+                continue;
+            }
+            let next = at.join(&step);
+            let target = fs::read_link(&next);
+            if ahead.is_empty() || target.is_ok() {
+                self.directories.insert(at.clone());
+                self.steps.insert(next.clone());
+            }
+            let Ok(target) = target else {
+                at = next;
+                continue;
+            };
+            links += 1;
+            if links > MOST_LINKS {
+                return;
+            }
+            if target.is_absolute() {
+                at = PathBuf::from("/");
+            }
+            let mut rest = steps(&target);
+            rest.append(&mut ahead);
+            ahead = rest;
+        }
+    }
+}
+
+fn steps(path: &Path) -> VecDeque<OsString> {
+    let step = |component: Component<'_>| match component {
+        Component::Normal(_) | Component::ParentDir => Some(component.as_os_str().to_owned()),
+        Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(step).collect()
+}
+
+/// As many as Linux follows before it says ELOOP (path_resolution(7)).
+const MOST_LINKS: u32 = 40;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_trail_of_a_kubernetes_volume() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("..2026_1")).unwrap();
+        fs::write(root.join("..2026_1/htpasswd"), "").unwrap();
+        symlink("..2026_1", root.join("..data")).unwrap();
+        symlink("..data/htpasswd", root.join("htpasswd")).unwrap();
+        let mut trail = Trail::default();
+        trail.walk(&root.join("htpasswd"));
+        let directories = [root.clone(), root.join("..2026_1")];
+        assert_eq!(trail.directories, BTreeSet::from(directories));
+        let steps = ["htpasswd", "..data", "..2026_1/htpasswd"].map(|step| root.join(step));
+        assert_eq!(trail.steps, BTreeSet::from(steps));
+        assert!(!trail.passes(&root.join("another")));
+    }
+
+    #[test]
+    fn a_circle_of_links_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        symlink("b", root.join("a")).unwrap();
+        symlink("a", root.join("b")).unwrap();
+        let mut trail = Trail::default();
+        trail.walk(&root.join("a"));
+        assert!(trail.directories.contains(&root));
+    }
+}

@@ -1,0 +1,148 @@
+//! Puts the rooms together and answers until told to stop. Owns neither ports nor signals:
+//! listeners and the end come from outside.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+use tokio::sync::oneshot;
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::hash::DecoySeed;
+use crate::http;
+use crate::judge::Judge;
+use crate::listen::Listener;
+use crate::metrics::Metrics;
+use crate::reload::{LoadError, Reload, Trigger};
+use crate::waiting::WaitingRoom;
+
+/// A service that has loaded its users and is about to answer.
+pub struct Server {
+    judge: Arc<Judge>,
+    reload: Reload,
+    realm: http::Realm,
+    workers: usize,
+}
+
+/// Why the service cannot start, or had to end.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The users or the rules cannot be loaded.
+    Load(LoadError),
+    /// The system refuses something.
+    Io(io::Error),
+    /// The reload ended. To go on with users that nobody renews would be worse.
+    ReloadEnded,
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "cannot serve: {error}"),
+            Self::ReloadEnded => f.write_str(
+                "the reload ended unexpectedly; stopping, for a removed user would stay",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Server {
+    /// Loads the users and opens the rooms.
+    ///
+    /// # Errors
+    ///
+    /// Users or rules that cannot be loaded, or a system that gives no randomness or threads.
+    pub fn load(config: Config) -> Result<Self, ServeError> {
+        let metrics = Arc::new(Metrics::new());
+        let seed = DecoySeed::new(random()?);
+        let reload =
+            Reload::start(config.sources, seed, Arc::clone(&metrics)).map_err(ServeError::Load)?;
+        let judge = Judge {
+            store: reload.store(),
+            cache: Arc::new(Cache::new(random()?, config.cache)),
+            room: WaitingRoom::open(config.waiting_room, config.hash_threads)?,
+            metrics,
+        };
+        let (realm, workers) = (config.realm, config.workers);
+        Ok(Self {
+            judge: Arc::new(judge),
+            reload,
+            realm,
+            workers,
+        })
+    }
+
+    /// A way to ask for a reload.
+    pub fn trigger(&self) -> Trigger {
+        self.reload.trigger()
+    }
+
+    /// Answers until the shutdown comes; then lets the requests in hand finish.
+    ///
+    /// # Errors
+    ///
+    /// Listeners that the system does not let us use, or the end of the reload.
+    pub async fn run(
+        self,
+        listeners: Vec<Listener>,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let Self {
+            judge,
+            reload,
+            realm,
+            workers,
+        } = self;
+        let (alive, ended) = oneshot::channel::<()>();
+        thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(move || {
+                // Dropped when the thread ends, be it by a panic.
+                let _alive = alive;
+                reload.run()
+            })?;
+        let mut server = HttpServer::new(move || {
+            App::new().configure(|config| http::routes(config, &judge, &realm))
+        })
+        .workers(workers)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_signal(shutdown)
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+        for listener in listeners {
+            server = match listener {
+                Listener::Tcp(listener) => server.listen(listener)?,
+                Listener::Unix(listener) => server.listen_uds(listener)?,
+            };
+        }
+        tokio::select! {
+            result = server.run() => Ok(result?),
+            _ = ended => Err(ServeError::ReloadEnded),
+        }
+    }
+}
+
+fn random() -> Result<[u8; 32], io::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a
+/// connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(90);
+/// What requests in hand get to finish. The slowest hash that is allowed takes less.
+const SHUTDOWN_SECONDS: u64 = 10;

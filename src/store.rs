@@ -1,0 +1,102 @@
+//! The snapshot that every decision is made from. Readers take it and leave; one narrow door,
+//! for the reload alone, replaces it. Nobody ever waits here.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+
+use crate::hash::{DecoySeed, Decoys, PasswordHash};
+use crate::htpasswd::Users;
+use crate::user_agent::UserAgentRules;
+
+/// Users and rules that took effect together.
+#[derive(Debug)]
+pub struct Snapshot {
+    users: Arc<Users>,
+    decoys: Decoys,
+    user_agents: Arc<UserAgentRules>,
+    since: SystemTime,
+}
+
+impl Snapshot {
+    /// Users and rules, with decoys in the users' proportions.
+    pub fn new(users: Arc<Users>, user_agents: Arc<UserAgentRules>, seed: &DecoySeed) -> Self {
+        let decoys = Decoys::forge(seed, users.kinds());
+        Self {
+            users,
+            decoys,
+            user_agents,
+            since: SystemTime::now(),
+        }
+    }
+
+    /// The hash to hold a password for this name against, and whether it is a user's. For a name
+    /// that is no user's it is a decoy's. Both are looked up for every name: who asks learns
+    /// nothing from the time it takes.
+    pub fn hash_for(&self, claimed: &[u8]) -> (&PasswordHash, bool) {
+        let decoy = self.decoys.choose(claimed);
+        let user = self.users.find(claimed);
+        (user.unwrap_or(decoy), user.is_some())
+    }
+
+    /// The User-Agent rules.
+    pub fn user_agents(&self) -> &UserAgentRules {
+        &self.user_agents
+    }
+
+    /// The users.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// When it took effect.
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+}
+
+/// Something that keeps the files from taking effect as they stand on the disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// One line: what, where, what to do.
+    pub what: String,
+    /// When it was first seen.
+    pub since: SystemTime,
+}
+
+/// Holds the current snapshot, and what troubles its renewal.
+#[derive(Debug)]
+pub struct Store {
+    current: ArcSwap<Snapshot>,
+    trouble: ArcSwapOption<Trouble>,
+}
+
+impl Store {
+    /// A store that starts with this snapshot.
+    pub fn new(first: Snapshot) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(first),
+            trouble: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The current snapshot. It stays what it is for as long as it is held; do not hold it
+    /// across an await.
+    pub fn read(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// What keeps the files' current content from taking effect, if anything does.
+    pub fn trouble(&self) -> Option<Arc<Trouble>> {
+        self.trouble.load_full()
+    }
+
+    pub(crate) fn replace(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+    }
+
+    pub(crate) fn report(&self, trouble: Option<Trouble>) {
+        self.trouble.store(trouble.map(Arc::new));
+    }
+}
