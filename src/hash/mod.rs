@@ -162,12 +162,6 @@ impl fmt::Display for HashError {
                  raise that limit, or {rehash}"
             ),
             Self::Short => write!(f, "the hash is cut short; {rehash}"),
-            Self::Glued => {
-                write!(
-                    f,
-                    "two entries stand on one line; put a line break between them"
-                )
-            }
             Self::Long => write!(
                 f,
                 "something follows the hash; remove it, or put a ':' before a comment"
