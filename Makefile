@@ -1,0 +1,31 @@
+# One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
+
+.PHONY: run test check deny bench binary image
+
+# nginx with TLS, a registry, htgate and a first user, on this machine
+run:
+	scripts/run.sh
+
+# everything that is tested, after installing what the tests need
+test:
+	scripts/test.sh
+
+# formatting, lints and documentation
+check:
+	scripts/check.sh
+
+# licences, sources and duplicates of the dependencies (needs cargo-deny)
+deny:
+	cargo deny --all-features check bans licenses sources
+
+# the measurements in the README
+bench:
+	bench/bench.sh
+
+# a binary that needs no library: target/static/htgate
+binary:
+	scripts/binary.sh
+
+# a container image around that binary: htgate:latest
+image: binary
+	docker build -f compose/Dockerfile --target prebuilt -t htgate:latest target/static

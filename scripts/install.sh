@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs the Debian packages that are named and missing; says which, before it does.
+# No service that they bring is started or enabled.
+set -eu
+
+missing=
+for package in "$@"; do
+    case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
+        ii*) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+root=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "These packages are needed, and only root can install them:$missing" >&2
+        echo "Run this as root: apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    root=sudo
+fi
+echo "Installing the packages that are missing:$missing"
+
+# Debian's own way to keep a package from starting its service (invoke-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '$root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
+    $root chmod 755 "$policy"
+fi
+install() {
+    # shellcheck disable=SC2086 # the list is split on purpose
+    $root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-install-recommends $missing >/dev/null
+}
+# The lists of packages may be missing, or too old.
+install 2>/dev/null || { $root apt-get update -qq && install; }
+if command -v systemctl >/dev/null; then
+    for package in $missing; do
+        case $package in
+            nginx | docker-registry | apache2 | caddy)
+                $root systemctl disable --quiet "$package" 2>/dev/null || true
+                ;;
+        esac
+    done
+fi

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# The whole thing on this machine, without containers: nginx with TLS, a registry, htgate and a
+# first user. Ctrl-C stops all of it.
+#
+# HTGATE_RUN_PORT    where nginx listens on localhost (5043)
+# HTGATE_RUN_FOLDER  where users, certificate and images are kept (run/ in this checkout)
+# HTGATE_BINARY      an htgate that is built already
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+port=${HTGATE_RUN_PORT:-5043}
+folder=${HTGATE_RUN_FOLDER:-$PWD/run}
+
+sh scripts/install.sh nginx docker-registry apache2-utils openssl curl
+if [ -z "${HTGATE_BINARY:-}" ]; then
+    cargo build --release --locked
+    HTGATE_BINARY=$PWD/target/release/htgate
+fi
+PATH=$PATH:/usr/sbin
+
+mkdir -p "$folder/users" "$folder/images" "$folder/logs"
+sh compose/certificate.sh "$folder/certificate"
+if [ ! -e "$folder/users/htpasswd" ]; then
+    htpasswd -Bbc -C 10 "$folder/users/htpasswd" testuser testpassword 2>/dev/null
+fi
+
+# Sockets live outside the folder: nginx's workers, who are somebody else if root starts this,
+# may not be able to enter it.
+sockets=$(mktemp -d /tmp/htgate-run.XXXXXX)
+chmod 755 "$sockets"
+processes=()
+all_alive() {
+    for process in "${processes[@]}"; do
+        kill -0 "$process" 2>/dev/null || return 1
+    done
+}
+stop() {
+    trap - EXIT INT TERM
+    for process in "${processes[@]}"; do
+        kill "$process" 2>/dev/null || true
+    done
+    wait
+    rm -rf "$sockets"
+    echo
+    echo "All stopped. Users, certificate, images and logs stay in $folder"
+}
+trap stop EXIT
+trap 'exit 0' INT TERM
+
+cat >"$sockets/registry.yml" <<YML
+version: 0.1
+log: {accesslog: {disabled: true}}
+storage:
+    filesystem: {rootdirectory: $folder/images}
+    delete: {enabled: true}
+http: {net: unix, addr: $sockets/registry.sock, secret: $(openssl rand -hex 32)}
+YML
+
+# The shipped files, with this machine's paths.
+for file in htgate htgate-server registry; do
+    sed -e "s|/run/htgate/htgate.sock|$sockets/htgate.sock|" \
+        -e "s|server registry:5000;|server unix:$sockets/registry.sock;|" \
+        -e "s|listen 443 ssl;|listen $port ssl;|" \
+        -e "s|/etc/nginx/certs|$folder/certificate|" \
+        -e "s|/etc/nginx/htgate-server.conf|$sockets/htgate-server.conf|" \
+        -e "s|/var/log/nginx/access.log|$folder/logs/access.log|" \
+        "nginx/$file.conf" >"$sockets/$file.conf"
+done
+user=
+socket_options=()
+if [ "$(id -u)" = 0 ]; then
+    user='user www-data;'
+    socket_options=(--socket-group www-data)
+fi
+cat >"$sockets/nginx.conf" <<NGINX
+$user
+worker_processes auto;
+daemon off;
+pid $sockets/nginx.pid;
+error_log $folder/logs/error.log;
+events { worker_connections 1024; }
+http {
+    client_body_temp_path $sockets/body;
+    proxy_temp_path $sockets/proxy;
+    fastcgi_temp_path $sockets/fastcgi;
+    uwsgi_temp_path $sockets/uwsgi;
+    scgi_temp_path $sockets/scgi;
+    include $sockets/htgate.conf;
+    include $sockets/registry.conf;
+}
+NGINX
+
+"$HTGATE_BINARY" --htpasswd "$folder/users/htpasswd" --listen "unix:$sockets/htgate.sock" \
+    "${socket_options[@]}" &
+processes+=($!)
+docker-registry serve "$sockets/registry.yml" >>"$folder/logs/registry.log" 2>&1 &
+processes+=($!)
+for socket in htgate registry; do
+    for _ in $(seq 100); do
+        [ -S "$sockets/$socket.sock" ] && break
+        sleep 0.1
+    done
+done
+if [ "$(id -u)" = 0 ]; then
+    chgrp www-data "$sockets/registry.sock"
+    chmod 660 "$sockets/registry.sock"
+fi
+nginx -e "$folder/logs/error.log" -c "$sockets/nginx.conf" &
+processes+=($!)
+
+url=https://localhost:$port/v2/
+for _ in $(seq 100); do
+    all_alive || break
+    answer=$(curl -sk -o /dev/null -w '%{http_code}' "$url") && [ "$answer" = 401 ] && break
+    sleep 0.1
+done
+if [ "${answer:-}" != 401 ] || ! all_alive; then
+    echo "It did not come up. The last lines of $folder/logs/error.log:" >&2
+    tail -n 5 "$folder/logs/error.log" >&2
+    exit 1
+fi
+
+cat <<NEXT
+
+A registry for htgate's users is up at localhost:$port. In another terminal:
+
+  docker login -u testuser -p testpassword localhost:$port
+  docker tag IMAGE localhost:$port/IMAGE && docker push localhost:$port/IMAGE
+
+  skopeo login --tls-verify=false -u testuser -p testpassword localhost:$port
+  curl --cacert $folder/certificate/domain.crt -u testuser:testpassword $url
+
+Add a user, and remove one again, while it runs:
+
+  htpasswd -B $folder/users/htpasswd alice
+  htpasswd -D $folder/users/htpasswd alice
+
+Ctrl-C stops everything.
+NEXT
+wait -n "${processes[@]}" || true
+# At Ctrl-C the others hear it too, and may end first.
+sleep 0.5
+echo "One of the processes ended; see above and $folder/logs/error.log" >&2
+exit 1
