@@ -190,6 +190,35 @@ impl FileSettings {
         let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
         toml::from_str(text).map_err(|error| explain(text, &error))
     }
+
+    /// The names of the settings that differ and are not rules.
+    fn changed_since(&self, other: &Self) -> Vec<&'static str> {
+        macro_rules! changed {
+            ($($name:ident),*) => {
+                [$((stringify!($name), self.$name != other.$name)),*]
+            };
+        }
+        let all = changed!(
+            htpasswd,
+            listen,
+            socket_mode,
+            socket_group,
+            workers,
+            hash_threads,
+            waiting_room,
+            realm,
+            max_bcrypt_cost,
+            cache_seconds,
+            cache_capacity,
+            poll_seconds,
+            watch,
+            log_format
+        );
+        all.into_iter()
+            .filter(|(_, changed)| *changed)
+            .map(|(name, _)| name)
+            .collect()
+    }
 }
 
 /// One line: where, what, and the nearest known key for an unknown one.
@@ -215,13 +244,13 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
 /// Reads the rules anew, and says what else changed and must wait for a restart.
 fn rules_parser(at_start: FileSettings) -> ParseRules {
     Box::new(move |bytes| {
-        let mut now = FileSettings::parse(bytes)?;
+        let now = FileSettings::parse(bytes)?;
         let rules = now.user_agent.compile()?;
-        now.user_agent = at_start.user_agent.clone();
-        if now != at_start {
+        let changed = now.changed_since(&at_start);
+        if !changed.is_empty() {
             log::warn!(
-                "only rules are reloaded; other settings that changed in htgate.toml take effect \
-                 with a restart"
+                "htgate.toml: these changes take effect with a restart: {}",
+                changed.join(", ")
             );
         }
         Ok(rules)

@@ -5,7 +5,6 @@ mod settle;
 mod source;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -293,12 +292,16 @@ fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) 
     if users.count() == 0 {
         log::warn!("{path}: no users, so nobody can log in; add one with 'htpasswd -B FILE USER'");
     }
-    let kinds: BTreeMap<_, _> = users
+    let kinds: Vec<_> = users
         .kinds()
         .iter()
-        .map(|(kind, count)| (kind.to_string(), count))
+        .map(|(kind, count)| format!("{kind}: {count}"))
         .collect();
-    log::info!("{path}: {} users loaded {kinds:?}", users.count());
+    log::info!(
+        "{path}: users loaded: {} ({})",
+        users.count(),
+        kinds.join(", ")
+    );
     metrics
         .users
         .set(i64::try_from(users.count()).unwrap_or(i64::MAX));

@@ -1,0 +1,456 @@
+//! Every way in which people and programs change a file, with file events and without.
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Gate, eventually, line, run, signal};
+
+/// With events a change is to take effect within 250 ms, without within 2 s. The tests allow
+/// for a machine that does many other things; tests/load.rs measures.
+const EVENTS: Duration = Duration::from_millis(1500);
+const POLL: Duration = Duration::from_secs(4);
+
+fn both_ways(test: impl Fn(&[&str], Duration)) {
+    test(&[], EVENTS);
+    test(&["--watch", "poll"], POLL);
+}
+
+/// Runs a change that removes bob, and asserts that alice never notices.
+fn removes_bob(change: impl Fn(&Path)) {
+    both_ways(|options, patience| {
+        let users = line("alice", "secret", 4) + &line("bob", "secret", 4);
+        let gate = Gate::start(&users, options);
+        assert_eq!(
+            (gate.login("alice", "secret"), gate.login("bob", "secret")),
+            (204, 204)
+        );
+        change(&gate.users());
+        eventually("bob is refused", patience, || {
+            assert_eq!(gate.login("alice", "secret"), 204);
+            gate.login("bob", "secret") == 401
+        });
+        for _ in 0..20 {
+            assert_eq!(
+                (gate.login("alice", "secret"), gate.login("bob", "secret")),
+                (204, 401)
+            );
+        }
+        assert!(
+            gate.ask("GET /readyz", &[])
+                .text()
+                .ends_with("failed: none\n")
+        );
+    });
+}
+
+fn without_bob(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with("bob:"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn htpasswd_adds_changes_and_deletes() {
+    both_ways(|options, patience| {
+        let gate = Gate::start(&line("alice", "old", 4), options);
+        assert_eq!(gate.login("alice", "old"), 204);
+        let htpasswd = |arguments: &[&str], user_and_password: &[&str]| {
+            run(Command::new("htpasswd")
+                .args(arguments)
+                .arg(gate.users())
+                .args(user_and_password));
+        };
+        htpasswd(&["-bB", "-C", "4"], &["bob", "secret"]);
+        eventually("bob may enter", patience, || {
+            gate.login("bob", "secret") == 204
+        });
+        htpasswd(&["-bB", "-C", "4"], &["alice", "new"]);
+        eventually("the new password counts", patience, || {
+            gate.login("alice", "new") == 204
+        });
+        assert_eq!(gate.login("alice", "old"), 401);
+        htpasswd(&["-D"], &["bob"]);
+        eventually("bob is refused", patience, || {
+            gate.login("bob", "secret") == 401
+        });
+        assert_eq!(gate.login("alice", "new"), 204);
+        // The last one leaves an empty file, which counts after another second.
+        htpasswd(&["-D"], &["alice"]);
+        let last = patience + Duration::from_secs(1);
+        eventually("alice is refused", last, || {
+            gate.login("alice", "new") == 401
+        });
+        assert_eq!(gate.metric("htgate_users"), 0.0);
+    });
+}
+
+#[test]
+fn moved_over() {
+    removes_bob(|file| {
+        let aside = file.with_extension("new");
+        fs::write(&aside, without_bob(file)).unwrap();
+        run(Command::new("mv").args([&aside, file]));
+    });
+}
+
+#[test]
+fn edited_by_sed() {
+    removes_bob(|file| {
+        run(Command::new("sed").args(["-i", "/^bob:/d"]).arg(file));
+    });
+}
+
+#[test]
+fn written_in_place_in_pieces() {
+    removes_bob(|file| {
+        let text = format!("{}# end\n", without_bob(file));
+        let mut file = File::options()
+            .write(true)
+            .truncate(true)
+            .open(file)
+            .unwrap();
+        for piece in text.as_bytes().chunks(7) {
+            thread::sleep(Duration::from_millis(3));
+            file.write_all(piece).unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_older_file_with_its_times_kept() {
+    for command in ["cp -p", "mv"] {
+        removes_bob(|file| {
+            let old = file.with_extension("old");
+            fs::write(&old, without_bob(file)).unwrap();
+            run(Command::new("touch").args(["-d", "2001-01-01"]).arg(&old));
+            let mut words = command.split(' ');
+            run(Command::new(words.next().unwrap())
+                .args(words)
+                .args([&old, file]));
+        });
+    }
+}
+
+#[test]
+fn the_same_size_and_the_same_times() {
+    removes_bob(|file| {
+        let times = file.metadata().unwrap().modified().unwrap();
+        let text = fs::read_to_string(file).unwrap().replace("bob:", "bub:");
+        fs::write(file, text).unwrap();
+        File::options()
+            .write(true)
+            .open(file)
+            .unwrap()
+            .set_modified(times)
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_kubernetes_volume_swaps_its_data() {
+    both_ways(|options, patience| {
+        let folder = support::folder();
+        let root = folder.path().to_owned();
+        let publish = |version: &str, users: &str| {
+            let data = root.join(format!("..2026_{version}"));
+            fs::create_dir(&data).unwrap();
+            fs::write(data.join("htpasswd"), users).unwrap();
+            symlink(data.file_name().unwrap(), root.join("..data_tmp")).unwrap();
+            fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+        };
+        let alice = line("alice", "secret", 4);
+        publish("1", &(alice.clone() + &line("bob", "secret", 4)));
+        symlink("..data/htpasswd", root.join("htpasswd")).unwrap();
+        let gate = Gate::start_in(folder, options);
+        assert_eq!(gate.login("bob", "secret"), 204);
+        publish("2", &alice);
+        fs::remove_dir_all(root.join("..2026_1")).unwrap();
+        eventually("bob is refused", patience, || {
+            gate.login("bob", "secret") == 401
+        });
+        // Once more: the watches must have followed.
+        publish("3", &(alice.clone() + &line("carol", "secret", 4)));
+        eventually("carol may enter", patience, || {
+            gate.login("carol", "secret") == 204
+        });
+        assert_eq!(gate.login("alice", "secret"), 204);
+    });
+}
+
+#[test]
+fn the_whole_folder_is_replaced() {
+    both_ways(|options, patience| {
+        let folder = support::folder();
+        let users = folder.path().join("users");
+        fs::create_dir(&users).unwrap();
+        fs::write(users.join("htpasswd"), line("bob", "secret", 4)).unwrap();
+        symlink("users/htpasswd", folder.path().join("htpasswd")).unwrap();
+        let gate = Gate::start_in(folder, options);
+        assert_eq!(gate.login("bob", "secret"), 204);
+        fs::rename(&users, users.with_extension("old")).unwrap();
+        fs::create_dir(&users).unwrap();
+        fs::write(users.join("htpasswd"), line("alice", "secret", 4)).unwrap();
+        // The new folder is found by polling, with events too.
+        let patience = patience.max(POLL);
+        eventually("alice may enter", patience, || {
+            gate.login("alice", "secret") == 204
+        });
+        assert_eq!(gate.login("bob", "secret"), 401);
+        run(Command::new("sed")
+            .args(["-i", "s/alice/carol/"])
+            .arg(users.join("htpasswd")));
+        eventually("carol may enter", patience, || {
+            gate.login("carol", "secret") == 204
+        });
+    });
+}
+
+/// Puts something unusable in the file's place and expects the last good users to stay, the
+/// trouble to be told, and everything to be well when the file is back.
+fn survives(trouble: &str, spoil: impl Fn(&Path), mend: impl Fn(&Path)) {
+    survives_when(Gate::start, trouble, spoil, mend);
+}
+
+fn survives_when(
+    start: impl Fn(&str, &[&str]) -> Gate,
+    trouble: &str,
+    spoil: impl Fn(&Path),
+    mend: impl Fn(&Path),
+) {
+    both_ways(|options, patience| {
+        let users = line("alice", "secret", 4);
+        let gate = start(&users, options);
+        spoil(&gate.users());
+        let readyz = || gate.ask("GET /readyz", &[]).text();
+        eventually("the trouble is told", patience, || {
+            readyz().contains(trouble)
+        });
+        assert_eq!(gate.metric("htgate_reload_trouble"), 1.0);
+        assert_eq!(gate.login("alice", "secret"), 204);
+        assert_eq!(gate.login("alice", "wrong"), 401);
+        mend(&gate.users());
+        eventually("the trouble is over", patience, || {
+            readyz().ends_with("failed: none\n")
+        });
+        assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+        fs::write(gate.users(), users + &line("bob", "secret", 4)).unwrap();
+        eventually("bob may enter", patience, || {
+            gate.login("bob", "secret") == 204
+        });
+        let told = gate
+            .log()
+            .lines()
+            .filter(|line| line.contains(trouble))
+            .count();
+        assert_eq!(told, 1, "said once:\n{}", gate.log());
+    });
+}
+
+fn put_aside(file: &Path) {
+    fs::rename(file, file.with_extension("aside")).unwrap();
+}
+
+fn put_back(file: &Path) {
+    fs::rename(file.with_extension("aside"), file).unwrap();
+}
+
+#[test]
+fn removed_and_returned() {
+    survives("does not exist", put_aside, put_back);
+}
+
+#[test]
+fn a_directory_in_its_place() {
+    survives(
+        "this is a directory",
+        |file| {
+            put_aside(file);
+            fs::create_dir(file).unwrap();
+        },
+        |file| {
+            fs::remove_dir(file).unwrap();
+            put_back(file);
+        },
+    );
+}
+
+#[test]
+fn a_fifo_in_its_place() {
+    survives(
+        "this is a FIFO",
+        |file| {
+            put_aside(file);
+            run(Command::new("mkfifo").arg(file));
+        },
+        |file| {
+            fs::remove_file(file).unwrap();
+            put_back(file);
+        },
+    );
+}
+
+#[test]
+fn a_link_that_leads_nowhere() {
+    survives(
+        "does not exist",
+        |file| {
+            put_aside(file);
+            symlink("nowhere", file).unwrap();
+        },
+        |file| {
+            fs::remove_file(file).unwrap();
+            put_back(file);
+        },
+    );
+}
+
+#[test]
+fn unreadable_and_readable_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |file: &Path, mode| fs::set_permissions(file, fs::Permissions::from_mode(mode));
+    // Permission bits do not bind root.
+    let start = if support::is_root() {
+        Gate::start_as_nobody
+    } else {
+        Gate::start
+    };
+    survives_when(
+        start,
+        "permission denied; make it readable",
+        |file| mode(file, 0o000).unwrap(),
+        |file| mode(file, 0o600).unwrap(),
+    );
+}
+
+#[test]
+fn sighup_reads_again() {
+    // An hour between looks: only the signal can be it.
+    let options = ["--watch", "poll", "--poll-seconds", "3600"];
+    let gate = Gate::start(&line("alice", "secret", 4), &options);
+    fs::write(gate.users(), line("bob", "secret", 4)).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(gate.login("bob", "secret"), 401);
+    signal(&gate.child, "HUP");
+    eventually("bob may enter", EVENTS, || {
+        gate.login("bob", "secret") == 204
+    });
+    assert_eq!(gate.login("alice", "secret"), 401);
+}
+
+#[test]
+fn a_bad_line_does_not_keep_a_removed_user_alive() {
+    let users = line("alice", "secret", 4) + &line("bob", "secret", 4);
+    let gate = Gate::start(&users, &[]);
+    let typo = "carol\n".to_owned() + &line("alice", "secret", 4) + "dave:{SHA}x\n";
+    fs::write(gate.users(), typo).unwrap();
+    eventually("bob is refused", EVENTS, || {
+        gate.login("bob", "secret") == 401
+    });
+    assert_eq!(gate.login("alice", "secret"), 204);
+    let log = gate.log();
+    assert!(log.contains("htpasswd:1: no colon"), "{log}");
+    assert!(
+        log.contains("htpasswd:3: {SHA} hashes are not supported"),
+        "{log}"
+    );
+}
+
+#[test]
+fn user_agent_rules_are_reloaded_and_a_mistake_keeps_the_last() {
+    both_ways(|options, patience| {
+        let folder = support::folder();
+        fs::write(folder.path().join("htpasswd"), line("alice", "secret", 4)).unwrap();
+        let config = folder.path().join("htgate.toml");
+        fs::write(&config, "[user_agent]\ndeny = ['^evil']\n").unwrap();
+        let mut all = vec!["--config", config.to_str().unwrap()];
+        all.extend(options);
+        let gate = Gate::start_in(folder, &all);
+        let agent = |agent: &str| {
+            gate.ask("GET /auth", &[&format!("User-Agent: {agent}")])
+                .status
+        };
+        assert_eq!((agent("evil/1"), agent("bad/1")), (403, 401));
+        fs::write(&config, "[user_agent]\ndeny = ['^bad']\n").unwrap();
+        eventually("the new rules", patience, || agent("bad/1") == 403);
+        assert_eq!(agent("evil/1"), 401);
+        fs::write(&config, "workers = 7\n[user_agent]\ndeny = ['(']\n").unwrap();
+        let readyz = || gate.ask("GET /readyz", &[]).text();
+        eventually("the mistake is told", patience, || {
+            readyz().contains("unclosed group")
+        });
+        assert_eq!(agent("bad/1"), 403);
+        // The users still change meanwhile.
+        fs::write(gate.users(), line("bob", "secret", 4)).unwrap();
+        eventually("alice is refused", patience, || {
+            gate.login("alice", "secret") == 401
+        });
+        assert_eq!(gate.login("bob", "secret"), 204);
+        fs::write(&config, "workers = 7\n[user_agent]\ndeny = []\n").unwrap();
+        eventually("the mended rules", patience, || agent("bad/1") == 401);
+        assert!(readyz().ends_with("failed: none\n"));
+        gate.wait_for_log("take effect with a restart: workers");
+    });
+}
+
+/// Without inotify instances (the system's limit is reached) the service warns and polls.
+#[test]
+fn a_watcher_that_cannot_start_is_a_warning() {
+    let limit = Path::new("/proc/sys/fs/inotify/max_user_instances");
+    let own_namespace = Command::new("unshare").args(["-U", "-r", "true"]).status();
+    if !own_namespace.is_ok_and(|status| status.success()) {
+        support::skip(
+            "a_watcher_that_cannot_start_is_a_warning",
+            "no user namespaces here",
+        );
+        return;
+    }
+    assert!(limit.exists());
+    // A limit of its own, in a user namespace of its own.
+    let folder = support::folder();
+    let users = folder.path().join("htpasswd");
+    fs::write(&users, line("bob", "secret", 4)).unwrap();
+    let log = folder.path().join("log");
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_inotify_instances && exec {} --htpasswd {} --listen unix:{}",
+        env!("CARGO_BIN_EXE_htgate"),
+        users.display(),
+        folder.path().join("s").display()
+    );
+    let mut child = Command::new("unshare")
+        .args(["-U", "-r", "sh", "-c", &script])
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let target = support::Target::Unix(folder.path().join("s"));
+    let login = || {
+        let header = format!("Authorization: {}", support::basic("bob", "secret"));
+        support::Connection::open(&target)?
+            .ask("GET /auth", &[&header])
+            .map(|r| r.status)
+    };
+    eventually("bob may enter", Duration::from_secs(10), || {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "{}",
+            fs::read_to_string(&log).unwrap()
+        );
+        login().is_ok_and(|status| status == 204)
+    });
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("no file events"), "{text}");
+    fs::write(&users, line("alice", "secret", 4)).unwrap();
+    let start = Instant::now();
+    eventually("bob is refused", POLL, || login().unwrap() == 401);
+    println!("refused after {:?} without events", start.elapsed());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,118 @@
+//! What the end-to-end tests share: the real binary, a real nginx before it, and a client that
+//! sends exactly the bytes it is given. Everything lives in temporary folders, on unix sockets
+//! or on ports that the system chose, and ends with its owner.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+
+mod client;
+mod gate;
+mod nginx;
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use tempfile::TempDir;
+
+pub use self::client::{Connection, Response, Target};
+pub use self::gate::Gate;
+pub use self::nginx::{Nginx, gated, shipped};
+
+/// A temporary folder that nginx's workers can enter.
+pub fn folder() -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("htgate-test-")
+        .tempdir()
+        .unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// An `Authorization` value.
+pub fn basic(user: &str, password: &str) -> String {
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{user}:{password}"))
+    )
+}
+
+/// A line of an htpasswd file, as `htpasswd` itself writes it.
+pub fn line(user: &str, password: &str, cost: u8) -> String {
+    let output =
+        run(Command::new("htpasswd").args(["-nbB", "-C", &cost.to_string(), user, password]));
+    format!("{}\n", String::from_utf8(output.stdout).unwrap().trim_end())
+}
+
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) -> Output {
+    let output = attempt(command);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Runs a command that may fail.
+pub fn attempt(command: &mut Command) -> Output {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Both streams of a finished command.
+pub fn said(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+/// Waits until it holds, and says how long that took.
+pub fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(
+            start.elapsed() < patience,
+            "{what}: not within {patience:?}"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+    start.elapsed()
+}
+
+/// Says why tests do not run, past the test harness, which would swallow it.
+pub fn skip(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
+/// Whether this process may do what only root can.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// Sends a signal by name to a process of ours.
+pub fn signal(child: &Child, name: &str) {
+    signal_id(child.id(), name);
+}
+
+/// Sends a signal by name to a process, by its number.
+pub fn signal_id(id: u32, name: &str) {
+    run(Command::new("kill").args([&format!("-{name}"), &id.to_string()]));
+}
+
+/// A file of this repository.
+pub fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

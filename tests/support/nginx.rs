@@ -1,0 +1,120 @@
+//! A real nginx with the shipped files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Connection, Response, Target, eventually, folder, is_root, repository, signal};
+
+/// A running nginx with its own folder; ends when dropped, and then its error log must hold
+/// nothing worse than errors.
+pub struct Nginx {
+    pub folder: TempDir,
+    child: Child,
+}
+
+impl Nginx {
+    /// Starts with these lines in its http context. `{folder}` stands for its own folder, and
+    /// its servers shall `listen {listen}`.
+    pub fn start(http: &str) -> Self {
+        let folder = folder();
+        let place = folder.path().display().to_string();
+        fs::create_dir(folder.path().join("root")).unwrap();
+        fs::write(folder.path().join("root/file"), "content\n").unwrap();
+        let http = http
+            .replace("{listen}", &format!("unix:{place}/nginx.sock"))
+            .replace("{folder}", &place);
+        let user = if is_root() { "user www-data;" } else { "" };
+        let configuration = format!(
+            "{user} daemon off; worker_processes 1; pid {place}/pid;
+            error_log {place}/error.log info;
+            events {{ worker_connections 1024; }}
+            http {{
+                access_log {place}/access.log;
+                client_body_temp_path {place}/body; proxy_temp_path {place}/proxy;
+                fastcgi_temp_path {place}/fastcgi; uwsgi_temp_path {place}/uwsgi;
+                scgi_temp_path {place}/scgi;
+                {http}
+            }}"
+        );
+        fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
+        let child = Command::new("/usr/sbin/nginx")
+            .arg("-e")
+            .arg(folder.path().join("error.log"))
+            .arg("-c")
+            .arg(folder.path().join("nginx.conf"))
+            .spawn()
+            .expect("nginx is installed");
+        let mut nginx = Self { folder, child };
+        eventually("nginx is up", Duration::from_secs(20), || {
+            assert!(
+                nginx.child.try_wait().unwrap().is_none(),
+                "{}",
+                nginx.error_log()
+            );
+            Connection::open(&nginx.target()).is_ok()
+        });
+        nginx
+    }
+
+    pub fn target(&self) -> Target {
+        Target::Unix(self.folder.path().join("nginx.sock"))
+    }
+
+    pub fn ask(&self, request_line: &str, headers: &[&str]) -> Response {
+        Connection::open(&self.target())
+            .unwrap()
+            .ask(request_line, headers)
+            .unwrap()
+    }
+
+    pub fn error_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("error.log")).unwrap())
+            .into_owned()
+    }
+
+    pub fn access_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("access.log")).unwrap()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        signal(&self.child, "TERM");
+        let _ = self.child.wait();
+        let log = self.error_log();
+        if std::thread::panicking() {
+            println!("nginx's error log:\n{log}");
+            return;
+        }
+        for level in ["[alert]", "[crit]", "[emerg]"] {
+            assert!(
+                !log.contains(level),
+                "nginx's error log has {level}:\n{log}"
+            );
+        }
+    }
+}
+
+/// A shipped nginx file, with the socket of htgate in its place, and its include of
+/// htgate-server.conf replaced by the text of that file.
+pub fn shipped(file: &str, socket: &Path) -> String {
+    let text = fs::read_to_string(repository(&format!("nginx/{file}"))).unwrap();
+    let server = fs::read_to_string(repository("nginx/htgate-server.conf")).unwrap();
+    text.replace("/run/htgate/htgate.sock", &socket.display().to_string())
+        .replace("include /etc/nginx/htgate-server.conf;", &server)
+}
+
+/// The http context of a gated server with these further lines in its server block. It serves
+/// `/file`, and knows `location` and `proxy` as the lines say.
+pub fn gated(socket: &Path, server_lines: &str) -> String {
+    let socket: PathBuf = socket.into();
+    format!(
+        "{}\nserver {{ listen {{listen}}; root {{folder}}/root;\n{}\n{server_lines} }}",
+        shipped("htgate.conf", &socket),
+        shipped("htgate-server.conf", &socket),
+    )
+}
