@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
@@ -45,6 +45,12 @@ pub(super) struct Reading {
     pub(super) bytes: Vec<u8>,
     pub(super) digest: [u8; 32],
     pub(super) fingerprint: Fingerprint,
+}
+
+impl Reading {
+    fn is_empty(&self) -> bool {
+        self.bytes.trim_ascii().is_empty()
+    }
 }
 
 /// Why a file cannot be read.
@@ -103,14 +109,11 @@ pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError>
     let mut reading = retry(path)?;
     let mut quiet_since = Instant::now();
     loop {
-        let empty = reading.bytes.trim_ascii().is_empty();
-        let quiet = match start.elapsed() {
-            _ if empty && had_users => EMPTY_QUIET,
-            elapsed if elapsed < USUAL_WAIT => QUIET,
-            elapsed if elapsed < LONGEST_WAIT => BRIEF_QUIET,
-            _ => return Err(ReadError::Restless),
-        };
-        if quiet_since.elapsed() >= quiet {
+        let suspect = had_users && reading.is_empty();
+        if start.elapsed() > USUAL_WAIT && !suspect {
+            return hurry(path, had_users);
+        }
+        if quiet_since.elapsed() >= if suspect { EMPTY_QUIET } else { QUIET } {
             let again = retry(path)?;
             if again.fingerprint == reading.fingerprint && again.digest == reading.digest {
                 return Ok(again);
@@ -123,6 +126,25 @@ pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError>
             (reading, quiet_since) = (retry(path)?, Instant::now());
         }
     }
+}
+
+/// Takes what it can of a file that never rests. Who moves whole files into place all the time
+/// is followed file by file: each one must only stay as it is while it is read.
+fn hurry(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
+    let start = Instant::now();
+    while start.elapsed() < LONGEST_WAIT {
+        let (mut file, fingerprint) = open(path)?;
+        let reading = read_from(&mut file, fingerprint)?;
+        thread::sleep(BRIEF_QUIET);
+        file.rewind()?;
+        let later = Fingerprint::of(&file.metadata()?);
+        let again = read_from(&mut file, later)?;
+        let same = later.modified == fingerprint.modified;
+        if same && again.digest == reading.digest && !(had_users && reading.is_empty()) {
+            return Ok(reading);
+        }
+    }
+    Err(ReadError::Restless)
 }
 
 /// Reads the file; a failure counts only if it lasts, for a file may be gone for a moment while
@@ -138,7 +160,11 @@ fn retry(path: &Path) -> Result<Reading, ReadError> {
 }
 
 fn read(path: &Path) -> Result<Reading, ReadError> {
-    let (file, fingerprint) = open(path)?;
+    let (mut file, fingerprint) = open(path)?;
+    read_from(&mut file, fingerprint)
+}
+
+fn read_from(file: &mut File, fingerprint: Fingerprint) -> Result<Reading, ReadError> {
     if fingerprint.size > LARGEST {
         return Err(ReadError::TooLarge(fingerprint.size));
     }
@@ -180,12 +206,13 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 const LARGEST: u64 = 256 * 1024 * 1024;
 /// Two readings this far apart must agree.
 const QUIET: Duration = Duration::from_millis(50);
-/// A file that never rests so long is taken after [`USUAL_WAIT`] with this much rest.
+/// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
 /// A file that had users and is empty must stay so this long.
 const EMPTY_QUIET: Duration = Duration::from_secs(1);
 const USUAL_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// After so much hurry in vain the file is said to be restless, and tried again at the next look.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 const STEP: Duration = Duration::from_millis(5);
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Gate {
 
     /// Starts in a folder that holds `htpasswd` already.
     pub fn start_in(folder: TempDir, options: &[&str]) -> Self {
-        let (child, tcp, log) = launch(folder.path(), options);
+        let (child, tcp, log) = launch(command(), folder.path(), options);
         Self {
             folder,
             child,
