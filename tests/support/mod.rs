@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod docker;
 mod gate;
 mod nginx;
 
@@ -25,6 +26,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 
 pub use self::client::{Connection, Response, Target};
+pub use self::docker::Docker;
 pub use self::gate::Gate;
 pub use self::nginx::{Nginx, gated, shipped};
 
