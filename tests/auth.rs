@@ -1,5 +1,16 @@
 //! `/auth` as nginx meets it: every header shape of the contract, and what comes back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 mod support;
 
 use support::{Connection, Gate, Response, Target, basic, line};

@@ -1,6 +1,17 @@
 //! What must hold while thousands of requests a second go on: revocation, replacement, memory.
 //! A file of its own, for nothing else shall run beside these.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,16 @@
 //! What is hashed, and how often. Counted, not timed: a hash is what takes the time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 mod support;
 
 use std::thread;

@@ -12,7 +12,9 @@
 mod client;
 mod docker;
 mod gate;
+mod native;
 mod nginx;
+mod patience;
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -28,7 +30,9 @@ use tempfile::TempDir;
 pub use self::client::{Connection, Response, Target};
 pub use self::docker::Docker;
 pub use self::gate::Gate;
-pub use self::nginx::{Nginx, gated, shipped};
+pub use self::native::{Native, free_port};
+pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
+pub use self::patience::{EVENTS, POLL, both_ways};
 
 /// A temporary folder that nginx's workers can enter.
 pub fn folder() -> TempDir {

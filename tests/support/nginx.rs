@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Connection, Response, Target, eventually, folder, is_root, repository, signal};
+use super::{Connection, Response, Target, basic, eventually, folder, is_root, repository, signal};
 
 /// A running nginx with its own folder; ends when dropped, and then its error log must hold
 /// nothing worse than errors.
@@ -117,4 +117,22 @@ pub fn gated(socket: &Path, server_lines: &str) -> String {
         shipped("htgate.conf", &socket),
         shipped("htgate-server.conf", &socket),
     )
+}
+
+pub fn authorization(user: &str, password: &str) -> String {
+    format!("Authorization: {}", basic(user, password))
+}
+
+/// Asserts that a refusal is what a registry would send: JSON with this code.
+pub fn check_refusal(response: &Response, status: u16, code: &str) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let body = response.text();
+    assert!(
+        body.starts_with(&format!("{{\"errors\":[{{\"code\":\"{code}\"")),
+        "{body}"
+    );
+    let challenge = response.header("www-authenticate");
+    let expected = r#"Basic realm="htgate", charset="UTF-8""#;
+    assert_eq!(challenge, (status == 401).then_some(expected));
 }
