@@ -6,9 +6,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
 
 use crate::cache::Cache;
@@ -115,21 +113,9 @@ impl Server {
                 let _alive = alive;
                 reload.run()
             })?;
-        let mut server = HttpServer::new(move || {
-            App::new().configure(|config| http::routes(config, &judge, &realm))
-        })
-        .workers(workers)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_signal(shutdown)
-        .shutdown_timeout(SHUTDOWN_SECONDS);
-        for listener in listeners {
-            server = match listener {
-                Listener::Tcp(listener) => server.listen(listener)?,
-                Listener::Unix(listener) => server.listen_uds(listener)?,
-            };
-        }
+        let server = http::serve(listeners, workers, &judge, &realm, shutdown)?;
         tokio::select! {
-            result = server.run() => Ok(result?),
+            result = server => Ok(result?),
             _ = ended => Err(ServeError::ReloadEnded),
         }
     }
@@ -140,9 +126,3 @@ fn random() -> Result<[u8; 32], io::Error> {
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)
 }
-
-/// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a
-/// connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(90);
-/// What requests in hand get to finish. The slowest hash that is allowed takes less.
-const SHUTDOWN_SECONDS: u64 = 10;

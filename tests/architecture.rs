@@ -24,13 +24,13 @@ const FLOORS: [(&str, u8); 19] = [
     ("user_agent", 1),
     ("htpasswd", 2),
     ("verdict", 2),
+    ("listen", 1),
     ("cache", 3),
     ("metrics", 3),
     ("store", 3),
     ("waiting", 3),
     ("judge", 4),
     ("http", 5),
-    ("listen", 5),
     ("reload", 5),
     ("cli", 6),
     ("config", 7),
@@ -40,7 +40,9 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 8] = [
+const KEPT_IN: [(&str, &str); 10] = [
+    ("actix_http", "http"),
+    ("actix_service", "http"),
     ("regex", "user_agent"),
     ("bcrypt", "hash"),
     ("moka", "cache"),

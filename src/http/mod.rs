@@ -1,7 +1,10 @@
-//! HTTP: header fields in, status and header fields out. The only room that names `actix_web`.
+//! HTTP: header fields in, status and header fields out. The only room that names `actix_web`,
+//! but for the start of its runtime.
 
 mod auth;
+mod server;
 mod status;
+mod unix_stream;
 
 use std::sync::Arc;
 
@@ -9,10 +12,11 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpResponse, web};
 
 pub use self::auth::{BadRealm, Realm};
+pub use self::server::serve;
 use crate::judge::Judge;
 
 /// The routes of the service.
-pub fn routes(config: &mut web::ServiceConfig, judge: &Arc<Judge>, realm: &Realm) {
+fn routes(config: &mut web::ServiceConfig, judge: &Arc<Judge>, realm: &Realm) {
     config
         .app_data(web::Data::from(Arc::clone(judge)))
         .app_data(web::Data::new(realm.clone()))
