@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
-    WWW_AUTHENTICATE,
+use actix_http::body::BoxBody;
+use actix_http::header::{
+    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_http::{Response, StatusCode};
 
-use super::NO_STORE;
 use crate::judge::Judge;
 use crate::request::{Field, Request};
 use crate::verdict::{UserName, Verdict};
@@ -51,23 +49,19 @@ impl fmt::Display for BadRealm {
 impl std::error::Error for BadRealm {}
 
 /// Any method, any query; the body is not read.
-pub(super) async fn auth(
-    request: HttpRequest,
-    judge: web::Data<Judge>,
-    realm: web::Data<Realm>,
-) -> HttpResponse {
+pub(super) async fn auth(headers: &HeaderMap, judge: &Judge, realm: &Realm) -> Response<BoxBody> {
     let question = Request {
-        authorization: field(&request, &AUTHORIZATION),
-        user_agent: field(&request, &USER_AGENT),
-        method: field(&request, &X_ORIGINAL_METHOD),
-        uri: field(&request, &X_ORIGINAL_URI),
+        authorization: field(headers, &AUTHORIZATION),
+        user_agent: field(headers, &USER_AGENT),
+        method: field(headers, &X_ORIGINAL_METHOD),
+        uri: field(headers, &X_ORIGINAL_URI),
     };
     let verdict = judge.judge(&question).await;
-    answer(&verdict, &realm)
+    answer(&verdict, realm)
 }
 
-fn field<'a>(request: &'a HttpRequest, name: &HeaderName) -> Field<'a> {
-    let mut values = request.headers().get_all(name);
+fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
+    let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Field::Absent,
         (Some(value), None) => Field::One(value.as_bytes()),
@@ -78,22 +72,33 @@ fn field<'a>(request: &'a HttpRequest, name: &HeaderName) -> Field<'a> {
 /// nginx passes on 2xx, 401 and 403 and makes everything else a 500, so the status meant for the
 /// client travels in `X-Auth-Status`. Every answer's body is empty, or nginx would drop the
 /// connection.
-fn answer(verdict: &Verdict, realm: &Realm) -> HttpResponse {
-    let mut response = HttpResponseBuilder::new(status(verdict));
-    response.append_header((CACHE_CONTROL, NO_STORE));
-    let reason = HeaderValue::from_static(verdict.reason().as_str());
-    response.append_header((X_AUTH_REASON, reason));
+fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
+    let mut response = Response::new(status(verdict));
+    let headers = response.headers_mut();
+    headers.insert(
+        X_AUTH_REASON,
+        HeaderValue::from_static(verdict.reason().as_str()),
+    );
     match verdict {
-        Verdict::Allow(user) => response.append_header((X_AUTH_USER, encode(user))),
-        Verdict::Challenge(_) => response.append_header((WWW_AUTHENTICATE, realm.0.clone())),
-        Verdict::RefuseAgent => response.append_header((X_AUTH_STATUS, "404")),
-        Verdict::Forbid => response.append_header((X_AUTH_STATUS, "403")),
-        Verdict::Busy => response
-            .append_header((X_AUTH_STATUS, "503"))
-            .append_header((RETRY_AFTER, BUSY_RETRY_SECONDS)),
-        Verdict::Fault => &mut response,
-    };
-    response.finish()
+        Verdict::Allow(user) => {
+            headers.insert(X_AUTH_USER, encode(user));
+        }
+        Verdict::Challenge(_) => {
+            headers.insert(WWW_AUTHENTICATE, realm.0.clone());
+        }
+        Verdict::RefuseAgent => {
+            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("404"));
+        }
+        Verdict::Forbid => {
+            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("403"));
+        }
+        Verdict::Busy => {
+            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("503"));
+            headers.insert(RETRY_AFTER, BUSY_RETRY_SECONDS);
+        }
+        Verdict::Fault => (),
+    }
+    response
 }
 
 fn status(verdict: &Verdict) -> StatusCode {
@@ -128,7 +133,7 @@ const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
 static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 /// A full waiting room empties within a few seconds.
-const BUSY_RETRY_SECONDS: &str = "5";
+const BUSY_RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 #[cfg(test)]
 mod tests {

@@ -1,36 +1,40 @@
-//! HTTP: header fields in, status and header fields out. The only room that names `actix_web`,
-//! but for the start of its runtime.
+//! HTTP: header fields in, status and header fields out. The only room that names `actix_http`.
 
 mod auth;
 mod server;
 mod status;
 mod unix_stream;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::{HttpResponse, web};
+use actix_http::body::BoxBody;
+use actix_http::header::{CACHE_CONTROL, HeaderValue};
+use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 
 pub use self::auth::{BadRealm, Realm};
 pub use self::server::serve;
 use crate::judge::Judge;
 
 /// The routes of the service.
-fn routes(config: &mut web::ServiceConfig, judge: &Arc<Judge>, realm: &Realm) {
-    config
-        .app_data(web::Data::from(Arc::clone(judge)))
-        .app_data(web::Data::new(realm.clone()))
-        .route("/auth", web::route().to(auth::auth))
-        .route("/healthz", web::get().to(status::healthz))
-        .route("/readyz", web::get().to(status::readyz))
-        .route("/metrics", web::get().to(status::metrics))
-        .default_service(web::to(nothing_here));
+async fn route(
+    request: Request,
+    judge: Arc<Judge>,
+    realm: Realm,
+) -> Result<Response<BoxBody>, Infallible> {
+    let response = match (request.path(), request.method()) {
+        ("/auth", _) => auth::auth(request.headers(), &judge, &realm).await,
+        ("/healthz", &Method::GET) => status::healthz(),
+        ("/readyz", &Method::GET) => status::readyz(&judge),
+        ("/metrics", &Method::GET) => status::metrics(&judge),
+        _ => Response::new(StatusCode::NOT_FOUND),
+    };
+    Ok(never_stored(response))
 }
 
-async fn nothing_here() -> HttpResponse {
-    HttpResponse::NotFound()
-        .insert_header((CACHE_CONTROL, NO_STORE))
-        .finish()
+fn never_stored(mut response: Response<BoxBody>) -> Response<BoxBody> {
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// On every answer: an nginx `proxy_cache` over one would let an anonymous request pass after an

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::App;
-use actix_web::dev::{AppConfig, Server};
+use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
+use actix_web::dev::Server;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::unix_stream::UnixConnection;
-use super::{Realm, routes};
+use super::{Realm, route};
 use crate::judge::Judge;
 use crate::listen::Listener;
 
@@ -79,11 +78,13 @@ where
     Drained: Fn() -> Fut + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let app = App::new().configure(|config| routes(config, judge, realm));
+    let (judge, realm) = (Arc::clone(judge), realm.clone());
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .graceful_shutdown_signal(drained)
-        .h1(map_config(app, |()| AppConfig::default()))
+        .h1(fn_service(move |request| {
+            route(request, Arc::clone(&judge), realm.clone())
+        }))
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a

@@ -2,34 +2,35 @@
 
 use std::time::SystemTime;
 
-use actix_web::http::header::{CACHE_CONTROL, ContentType};
-use actix_web::{HttpResponse, web};
+use actix_http::body::BoxBody;
+use actix_http::header::{CONTENT_TYPE, HeaderValue};
+use actix_http::{Response, StatusCode};
 use jiff::Timestamp;
 
-use super::NO_STORE;
 use crate::judge::Judge;
 
 /// The process lives and answers.
-pub(super) async fn healthz() -> HttpResponse {
-    text("alive\n".to_owned())
+pub(super) fn healthz() -> Response<BoxBody> {
+    text(PLAIN, "alive\n".to_owned())
 }
 
 /// Users are loaded: how many, since when, and whether the files' newest state is in effect.
-pub(super) async fn readyz(judge: web::Data<Judge>) -> HttpResponse {
+pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
     let snapshot = judge.store.read();
     let trouble = match judge.store.trouble() {
         None => "none".to_owned(),
         Some(trouble) => format!("since {}: {}", timestamp(trouble.since), trouble.what),
     };
-    text(format!(
+    let body = format!(
         "ready\nusers: {}\nsince: {}\nlast reload failed: {trouble}\n",
         snapshot.users().count(),
         timestamp(snapshot.since()),
-    ))
+    );
+    text(PLAIN, body)
 }
 
 /// The counters as Prometheus reads them.
-pub(super) async fn metrics(judge: web::Data<Judge>) -> HttpResponse {
+pub(super) fn metrics(judge: &Judge) -> Response<BoxBody> {
     let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let (right, wrong) = judge.cache.sizes();
     judge.metrics.remembered_right.set(gauge(right));
@@ -39,22 +40,22 @@ pub(super) async fn metrics(judge: web::Data<Judge>) -> HttpResponse {
         .waiting
         .set(gauge(judge.room.waiting() as u64));
     match judge.metrics.text() {
-        Ok(text) => HttpResponse::Ok()
-            .insert_header((CACHE_CONTROL, NO_STORE))
-            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-            .body(text),
-        Err(_) => HttpResponse::InternalServerError().finish(),
+        Ok(body) => text(OPEN_METRICS, body),
+        Err(_) => Response::new(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-fn text(body: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, NO_STORE))
-        .content_type(ContentType::plaintext())
-        .body(body)
+fn text(content_type: HeaderValue, body: String) -> Response<BoxBody> {
+    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
 /// RFC 3339, in UTC, to the second.
 fn timestamp(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "unknown".to_owned(), |time| format!("{time:.0}"))
 }
+
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
