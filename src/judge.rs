@@ -154,7 +154,9 @@ impl Judge {
 
 fn hold_against(hash: &PasswordHash, credentials: &Credentials, metrics: &Metrics) -> Outcome {
     let start = Instant::now();
+    metrics.hashing.inc();
     let matches = catch_unwind(AssertUnwindSafe(|| hash.matches(credentials.password())));
+    metrics.hashing.dec();
     metrics.hash_seconds.observe(start.elapsed().as_secs_f64());
     match matches {
         Ok(true) => Outcome::Right,

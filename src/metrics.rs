@@ -22,6 +22,8 @@ pub struct Metrics {
     pub waiting: Gauge,
     /// How many may.
     pub waiting_places: Gauge,
+    /// Passwords that are being hashed.
+    pub hashing: Gauge,
     /// Distinct wrong passwords.
     pub strikes: Counter,
     /// Remembered right answers.
@@ -60,6 +62,7 @@ impl Metrics {
             hash_seconds: Histogram::new(HASH_SECONDS),
             waiting: Gauge::default(),
             waiting_places: Gauge::default(),
+            hashing: Gauge::default(),
             strikes: Counter::default(),
             remembered_right: remembered.get_or_create_owned(&Answer { answer: "right" }),
             remembered_wrong: remembered.get_or_create_owned(&Answer { answer: "wrong" }),
@@ -87,6 +90,11 @@ impl Metrics {
                 "waiting_places",
                 "Passwords that may wait to be hashed",
                 &metrics.waiting_places,
+            ),
+            (
+                "hashing",
+                "Passwords that are being hashed",
+                &metrics.hashing,
             ),
             ("users", "Users who can log in", &metrics.users),
             (

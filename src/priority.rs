@@ -1,17 +1,21 @@
-//! What the system's scheduler is told of our threads. The only file that names `rustix`.
+//! What the system's scheduler is told of our threads. The only file that names
+//! `thread_priority`.
 
 use std::io;
 
-/// Lets every other thread on the machine go before the calling one, which gets what they leave.
+use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+
+/// Lets every other thread of the machine go before the calling one, which gets what they leave.
 ///
-/// On Linux a nice value is a thread's own (setpriority(2), "C library/kernel differences").
+/// This is `SCHED_IDLE` (sched(7)) and not a nice value, which counts only within a session or
+/// control group: nginx is in another one, and would share the cores with us half and half.
 ///
 /// # Errors
 ///
 /// What the system refuses; to lower oneself needs no right.
 pub fn lower() -> io::Result<()> {
-    Ok(rustix::process::setpriority_process(None, LOWEST)?)
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        .map_err(|error| io::Error::other(format!("{error:?}")))
 }
-
-/// nice(1)'s last.
-const LOWEST: i32 = 19;

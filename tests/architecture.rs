@@ -46,7 +46,7 @@ const FLOORS: [(&str, u8); 25] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 10] = [
+const KEPT_IN: [(&str, &str); 11] = [
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "user_agent"),
@@ -55,6 +55,7 @@ const KEPT_IN: [(&str, &str); 10] = [
     ("prometheus_client", "metrics"),
     ("arc_swap", "store"),
     ("notify", "reload"),
+    ("thread_priority", "priority"),
     ("clap", "cli"),
     ("toml", "config"),
 ];

@@ -1,0 +1,353 @@
+//! What guessing costs, and whom: turns, shares, strikes, deadlines. Order and counts are
+//! asserted, not times: one thread hashes, and something slow keeps it busy.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+mod support;
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use support::{Connection, Gate, Nginx, Response, Target, another_address};
+use support::{authorization, basic, check_refusal, eventually, gated, line};
+
+/// sched.h
+const SCHED_IDLE: i32 = 5;
+const PATIENCE: Duration = Duration::from_secs(100);
+
+fn quick() -> String {
+    line("alice", "secret", 4)
+}
+
+/// Alice's hash takes no time, slow's a good part of a second, and slowest's more than one.
+fn users() -> String {
+    quick() + &line("slow", "secret", 12) + &line("slowest", "secret", 14)
+}
+
+fn one_thread(options: &[&str]) -> Gate {
+    Gate::start(&users(), &[&["--hash-threads", "1"], options].concat())
+}
+
+/// Asks and does not wait for the answer.
+fn ask_and_hold(target: &Target, address: &str, user: &str, password: &str) -> Connection {
+    let mut connection = Connection::open(target).unwrap();
+    let request = format!(
+        "GET /auth HTTP/1.1\r\nHost: x\r\nX-Real-IP: {address}\r\nAuthorization: {}\r\n\r\n",
+        basic(user, password)
+    );
+    connection.send(request.as_bytes()).unwrap();
+    connection
+}
+
+fn waiting(gate: &Gate) -> u64 {
+    gate.metric("htgate_waiting") as u64
+}
+
+/// Keeps the one hashing thread busy.
+fn occupy(gate: &Gate) -> Connection {
+    let target = Target::Tcp(gate.tcp);
+    let connection = ask_and_hold(&target, &another_address(), "slowest", "occupied");
+    eventually("the thread is busy", PATIENCE, || {
+        gate.metric("htgate_hashing") == 1.0
+    });
+    connection
+}
+
+fn seconds(response: &Response) -> u64 {
+    response.header("retry-after").unwrap().parse().unwrap()
+}
+
+fn check(response: &Response, status: u16, reason: &str) {
+    let shown = if status == 429 { 403 } else { status };
+    assert_eq!(response.status, shown, "{response:?}");
+    assert_eq!(response.header("x-auth-reason"), Some(reason));
+    assert!(response.body.is_empty());
+    if matches!(status, 429 | 503) {
+        let word = status.to_string();
+        assert_eq!(response.header("x-auth-status"), Some(word.as_str()));
+        assert!((1..=60).contains(&seconds(response)));
+    }
+}
+
+#[test]
+fn ten_wrong_passwords_are_the_end_for_one_address_alone() {
+    let gate = Gate::start(&quick(), &[]);
+    check(&gate.login_from("192.0.2.2", "alice", "secret"), 204, "ok");
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        for guess in 0..10 {
+            // Known and unknown names are counted alike.
+            let user = if guess % 2 == 0 { "alice" } else { "eve" };
+            let answer = gate.login_from(address, user, &format!("{address} {guess}"));
+            check(&answer, 401, "bad-credentials");
+        }
+        let hashes = gate.hashes();
+        for user in ["alice", "eve"] {
+            check(
+                &gate.login_from(address, user, "one more"),
+                429,
+                "throttled",
+            );
+        }
+        // It asks for what is remembered: the wrong …
+        let again = format!("{address} 3");
+        check(
+            &gate.login_from(address, "eve", &again),
+            401,
+            "bad-credentials",
+        );
+        // … and the right.
+        check(&gate.login_from(address, "alice", "secret"), 204, "ok");
+        assert_eq!(gate.hashes(), hashes, "a throttled address costs no hash");
+    }
+    // A neighbour in the same IPv6 network is the same; one in another network is not.
+    check(
+        &gate.login_from("2001:db8::2", "eve", "x"),
+        429,
+        "throttled",
+    );
+    check(
+        &gate.login_from("2001:db8:0:1::1", "eve", "x"),
+        401,
+        "bad-credentials",
+    );
+    check(
+        &gate.login_from("192.0.2.3", "alice", "x"),
+        401,
+        "bad-credentials",
+    );
+}
+
+#[test]
+fn a_stale_password_is_one_strike_however_often_it_comes() {
+    let gate = Gate::start(&quick(), &["--strikes", "2"]);
+    for _ in 0..1000 {
+        check(
+            &gate.login_from("192.0.2.1", "alice", "stale"),
+            401,
+            "bad-credentials",
+        );
+    }
+    assert_eq!(gate.hashes(), 1);
+    check(&gate.login_from("192.0.2.1", "alice", "secret"), 204, "ok");
+}
+
+#[test]
+fn retry_after_tells_the_truth() {
+    let gate = Gate::start(&quick(), &["--strikes", "2", "--strike-seconds", "3"]);
+    for guess in ["1", "2"] {
+        check(
+            &gate.login_from("192.0.2.1", "alice", guess),
+            401,
+            "bad-credentials",
+        );
+    }
+    let refusal = gate.login_from("192.0.2.1", "alice", "secret");
+    check(&refusal, 429, "throttled");
+    assert!(seconds(&refusal) <= 3);
+    thread::sleep(Duration::from_secs(seconds(&refusal)));
+    check(&gate.login_from("192.0.2.1", "alice", "secret"), 204, "ok");
+}
+
+/// Those that wait when their address runs out of guesses are not tried any more.
+#[test]
+fn a_burst_gets_no_more_guesses_than_one_after_the_other() {
+    let gate = one_thread(&["--strikes", "3"]);
+    let busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let hashes = gate.hashes();
+    let burst: Vec<_> = (0..12)
+        .map(|n| ask_and_hold(&target, "192.0.2.1", "alice", &n.to_string()))
+        .collect();
+    eventually("all wait", PATIENCE, || waiting(&gate) == 12);
+    let reasons: Vec<_> = burst
+        .into_iter()
+        .map(|mut one| {
+            one.read(false)
+                .unwrap()
+                .header("x-auth-reason")
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let tried = reasons
+        .iter()
+        .filter(|reason| *reason == "bad-credentials")
+        .count();
+    assert_eq!((tried, reasons.len()), (3, 12), "{reasons:?}");
+    assert_eq!(gate.hashes(), hashes + 1 + 3, "the slow one, and three");
+    drop(busy);
+}
+
+/// One address has all its places taken, and is told so; another one is next all the same.
+#[test]
+fn a_newcomer_is_next_however_much_one_address_asks() {
+    let gate = one_thread(&[]);
+    let _busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let flood: Vec<_> = (0..16)
+        .map(|n| ask_and_hold(&target, "192.0.2.1", "slow", &n.to_string()))
+        .collect();
+    eventually("its share is full", PATIENCE, || waiting(&gate) == 16);
+    check(
+        &gate.login_from("192.0.2.1", "slow", "one more"),
+        429,
+        "throttled",
+    );
+    let hashes = gate.hashes();
+    check(&gate.login_from("192.0.2.2", "alice", "secret"), 204, "ok");
+    // The one that was computed, at most one of the flood, and the newcomer's.
+    assert!(
+        gate.hashes() <= hashes + 3,
+        "{} hashes",
+        gate.hashes() - hashes
+    );
+    drop(flood);
+}
+
+#[test]
+fn who_has_logged_in_lately_goes_before_all_others() {
+    let gate = one_thread(&[]);
+    check(&gate.login_from("192.0.2.9", "alice", "secret"), 204, "ok");
+    let _busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let flood: Vec<_> = (1..=8)
+        .map(|n| {
+            ask_and_hold(
+                &target,
+                &format!("198.51.100.{n}"),
+                "slow",
+                &format!("guess {n}"),
+            )
+        })
+        .collect();
+    eventually("eight addresses wait", PATIENCE, || waiting(&gate) == 8);
+    let hashes = gate.hashes();
+    let answer = gate.login_from("192.0.2.9", "alice", "another");
+    check(&answer, 401, "bad-credentials");
+    assert!(
+        gate.hashes() <= hashes + 3,
+        "{} hashes",
+        gate.hashes() - hashes
+    );
+    drop(flood);
+}
+
+/// Of two threads that want a core, the one that hashes gets what the other one leaves.
+#[test]
+fn only_the_threads_that_hash_come_last() {
+    let gate = Gate::start(&quick(), &[]);
+    let tasks = fs::read_dir(format!("/proc/{}/task", gate.child.id())).unwrap();
+    let mut seen = 0;
+    for task in tasks {
+        let task = task.unwrap().path();
+        let name = fs::read_to_string(task.join("comm")).unwrap();
+        // proc_pid_stat(5): field 41 is the policy; the name before has parentheses.
+        let stat = fs::read_to_string(task.join("stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let policy: i32 = fields.split(' ').nth(38).unwrap().parse().unwrap();
+        let hashes = name.starts_with("hash-");
+        assert_eq!(policy == SCHED_IDLE, hashes, "{name}: {policy}");
+        seen += usize::from(hashes);
+    }
+    assert!(seen > 0);
+}
+
+/// With all places taken, somebody with a place of his own in mind gets one of the longest queue.
+#[test]
+fn a_full_room_makes_place_at_the_cost_of_the_greediest() {
+    let gate = one_thread(&["--waiting-room", "4"]);
+    let _busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let mut flood: Vec<_> = (0..4)
+        .map(|n| {
+            let one = ask_and_hold(&target, "192.0.2.1", "slow", &n.to_string());
+            eventually("it waits", PATIENCE, || waiting(&gate) == n + 1);
+            one
+        })
+        .collect();
+    check(&gate.login_from("192.0.2.1", "slow", "more"), 503, "busy");
+    let newcomer = ask_and_hold(&target, "192.0.2.2", "slow", "guess");
+    let displaced = flood.pop().unwrap().read(false).unwrap();
+    check(&displaced, 503, "busy");
+    assert_eq!(waiting(&gate), 4);
+    drop(newcomer);
+}
+
+#[test]
+fn nobody_waits_longer_than_the_deadline() {
+    let gate = one_thread(&["--waiting-seconds", "1"]);
+    let target = Target::Tcp(gate.tcp);
+    let _busy = occupy(&gate);
+    let flood: Vec<_> = (0..6)
+        .map(|n| ask_and_hold(&target, &another_address(), "slow", &n.to_string()))
+        .collect();
+    let reasons: Vec<_> = flood
+        .into_iter()
+        .map(|mut one| one.read(false).unwrap())
+        .filter(|answer| answer.status == 503)
+        .collect();
+    assert!(!reasons.is_empty(), "six hashes take longer than a second");
+    for answer in reasons {
+        check(&answer, 503, "busy");
+    }
+    eventually("nobody waits", PATIENCE, || waiting(&gate) == 0);
+    // Those that were answered so are not hashed after all.
+    assert!(gate.hashes() < 8, "{} hashes", gate.hashes());
+}
+
+#[test]
+fn who_hangs_up_gives_the_place_up() {
+    let gate = one_thread(&[]);
+    let _busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let gone = ask_and_hold(&target, "192.0.2.1", "slow", "1");
+    let _stays = ask_and_hold(&target, "192.0.2.1", "slow", "2");
+    eventually("both wait", PATIENCE, || waiting(&gate) == 2);
+    drop(gone);
+    eventually("one has gone", PATIENCE, || waiting(&gate) == 1);
+}
+
+/// The same through nginx, and what its clients get when they are refused.
+#[test]
+fn nginx_passes_refusals_and_hang_ups_on() {
+    let gate = one_thread(&[
+        "--strikes",
+        "2",
+        "--waiting-per-address",
+        "1",
+        "--waiting-room",
+        "1",
+    ]);
+    let nginx = Nginx::start(&gated(&gate.socket(), ""));
+    let ask = |password: &str| nginx.ask("GET /file", &[&authorization("alice", password)]);
+    let _busy = occupy(&gate);
+    let hold = |user: &str| {
+        let mut one = Connection::open(&nginx.target()).unwrap();
+        let header = authorization(user, "held");
+        one.send(format!("GET /file HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n").as_bytes())
+            .unwrap();
+        one
+    };
+    let held = hold("slow");
+    eventually("it waits", PATIENCE, || waiting(&gate) == 1);
+    let answer = ask("x");
+    check_refusal(&answer, 429, "TOOMANYREQUESTS");
+    assert!(seconds(&answer) >= 1);
+    drop(held);
+    eventually("it has gone", PATIENCE, || waiting(&gate) == 0);
+    let _other = ask_and_hold(&Target::Tcp(gate.tcp), "192.0.2.1", "slow", "other");
+    eventually("another waits", PATIENCE, || waiting(&gate) == 1);
+    let answer = ask("x");
+    check_refusal(&answer, 503, "UNAVAILABLE");
+    assert!(seconds(&answer) >= 1);
+}
