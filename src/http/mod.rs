@@ -6,6 +6,7 @@ mod status;
 mod unix_stream;
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_http::body::BoxBody;
@@ -16,17 +17,21 @@ pub use self::auth::{BadRealm, Realm};
 pub use self::server::serve;
 use crate::judge::Judge;
 
-/// The routes of the service.
-async fn route(
-    request: Request,
+/// What every request needs. Each worker has its own, so that a request counts no reference that
+/// another thread counts as well.
+struct Gate {
     judge: Arc<Judge>,
     realm: Realm,
-) -> Result<Response<BoxBody>, Infallible> {
+}
+
+/// The routes of the service.
+async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, Infallible> {
+    let Gate { judge, realm } = &*gate;
     let response = match (request.path(), request.method()) {
-        ("/auth", _) => auth::auth(request.headers(), &judge, &realm).await,
+        ("/auth", _) => auth::auth(request.headers(), judge, realm).await,
         ("/healthz", &Method::GET) => status::healthz(),
-        ("/readyz", &Method::GET) => status::readyz(&judge),
-        ("/metrics", &Method::GET) => status::metrics(&judge),
+        ("/readyz", &Method::GET) => status::readyz(judge),
+        ("/metrics", &Method::GET) => status::metrics(judge),
         _ => Response::new(StatusCode::NOT_FOUND),
     };
     Ok(never_stored(response))

@@ -4,6 +4,7 @@
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::unix_stream::UnixConnection;
-use super::{Realm, route};
+use super::{Gate, Realm, route};
 use crate::judge::Judge;
 use crate::listen::Listener;
 
@@ -78,13 +79,14 @@ where
     Drained: Fn() -> Fut + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let (judge, realm) = (Arc::clone(judge), realm.clone());
+    let gate = Rc::new(Gate {
+        judge: Arc::clone(judge),
+        realm: realm.clone(),
+    });
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .graceful_shutdown_signal(drained)
-        .h1(fn_service(move |request| {
-            route(request, Arc::clone(&judge), realm.clone())
-        }))
+        .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a
