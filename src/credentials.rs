@@ -70,6 +70,11 @@ impl Credentials {
         self.decoded.get(..self.colon).unwrap_or_default()
     }
 
+    /// The name, a colon and the password, in the clear, as they were sent.
+    pub fn pair(&self) -> &[u8] {
+        &self.decoded
+    }
+
     /// The password, in the clear.
     pub fn password(&self) -> &[u8] {
         self.decoded.get(self.colon + 1..).unwrap_or_default()
