@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -47,15 +47,21 @@ pub fn serve(
         server =
             match listener {
                 Listener::Tcp(listener) => server.listen(name, listener, move || {
-                    fn_service(|stream: TcpStream| ready(Ok((stream, None))))
-                        .and_then(conversation(&judge, &realm, drained.clone()))
+                    fn_service(|stream: TcpStream| ready(Ok((stream, None)))).and_then(
+                        conversation(&judge, &realm, KEEP_ALIVE_TCP, drained.clone()),
+                    )
                 })?,
                 Listener::Unix(listener) => server.listen_uds(name, listener, move || {
                     let connect = |stream: UnixStream| {
                         let connection = UnixConnection::new(stream).map_err(DispatchError::Io);
                         ready(connection.map(|connection| (connection, None)))
                     };
-                    fn_service(connect).and_then(conversation(&judge, &realm, drained.clone()))
+                    fn_service(connect).and_then(conversation(
+                        &judge,
+                        &realm,
+                        KEEP_ALIVE_UNIX,
+                        drained.clone(),
+                    ))
                 })?,
             };
     }
@@ -66,6 +72,7 @@ pub fn serve(
 fn conversation<T, Drained, Fut>(
     judge: &Arc<Judge>,
     realm: &Realm,
+    keep_alive: KeepAlive,
     drained: Drained,
 ) -> impl ServiceFactory<
     (T, Option<SocketAddr>),
@@ -84,13 +91,16 @@ where
         realm: realm.clone(),
     });
     HttpService::build()
-        .keep_alive(KEEP_ALIVE)
+        .keep_alive(keep_alive)
         .graceful_shutdown_signal(drained)
         .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a
 /// connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(90);
+const KEEP_ALIVE_TCP: KeepAlive = KeepAlive::Timeout(Duration::from_secs(90));
+/// A peer on this machine cannot vanish without the system telling us, so a connection lasts until
+/// nginx closes it, and no request sets a timer.
+const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
 /// What requests in hand get to finish. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 10;
