@@ -60,13 +60,15 @@ impl Cache {
 
     /// The key for these credentials against this hash.
     pub fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
-        let mut mac = blake3::Hasher::new_keyed(&self.secret);
-        for field in [credentials.claimed(), credentials.password()] {
-            mac.update(&(field.len() as u64).to_le_bytes())
-                .update(field);
-        }
-        mac.update(&hash.fingerprint());
-        *mac.finalize().as_bytes()
+        let [name, password] = [credentials.claimed(), credentials.password()]
+            .map(|field| u128::from(field.len() as u64));
+        // All lengths first, then all bytes: three pieces cost less than five.
+        blake3::Hasher::new_keyed(&self.secret)
+            .update(&(name << u64::BITS | password).to_le_bytes())
+            .update(credentials.pair())
+            .update(&hash.fingerprint())
+            .finalize()
+            .into()
     }
 
     /// Whether the password was right, if that is remembered. Never waits.

@@ -70,6 +70,11 @@ impl Credentials {
         self.decoded.get(..self.colon).unwrap_or_default()
     }
 
+    /// The name, a colon and the password, in the clear, as they were sent.
+    pub fn pair(&self) -> &[u8] {
+        &self.decoded
+    }
+
     /// The password, in the clear.
     pub fn password(&self) -> &[u8] {
         self.decoded.get(self.colon + 1..).unwrap_or_default()
@@ -106,7 +111,10 @@ fn decode(encoded: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     } else {
         &UNPADDED
     };
-    let mut decoded = Zeroizing::new(vec![0; base64::decoded_len_estimate(encoded.len())]);
+    let estimate = base64::decoded_len_estimate(encoded.len());
+    // Not vec![0; …]: for zeroed memory glibc takes a slower way.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(estimate));
+    decoded.resize(estimate, 0);
     let length = engine.decode_slice(encoded, &mut decoded).ok()?;
     decoded.truncate(length);
     Some(decoded)

@@ -6,6 +6,7 @@ mod status;
 mod unix_stream;
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_http::body::BoxBody;
@@ -28,8 +29,9 @@ pub struct Gate {
     pub realm: Realm,
 }
 
-/// The routes of the service.
-async fn route(request: Request, gate: Gate) -> Result<Response<BoxBody>, Infallible> {
+/// The routes of the service. Each worker has a gate of its own, so that a request counts no
+/// reference that another thread counts as well.
+async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, Infallible> {
     let response = match (request.path(), request.method()) {
         ("/auth", _) => auth::auth(request.headers(), &gate).await,
         ("/healthz", &Method::GET) => status::healthz(),

@@ -4,10 +4,11 @@
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,16 +42,18 @@ pub fn serve(
             async move { draining.notified().await }
         };
         server = match listener {
-            Listener::Tcp(listener) => server.listen(name, listener, move || {
-                fn_service(|stream: TcpStream| ready(Ok((stream, None))))
-                    .and_then(conversation(&gate, drained.clone()))
-            })?,
+            Listener::Tcp(listener) => {
+                server.listen(name, listener, move || {
+                    fn_service(|stream: TcpStream| ready(Ok((stream, None))))
+                        .and_then(conversation(&gate, KEEP_ALIVE_TCP, drained.clone()))
+                })?
+            }
             Listener::Unix(listener) => server.listen_uds(name, listener, move || {
                 let connect = |stream: UnixStream| {
                     let connection = UnixConnection::new(stream).map_err(DispatchError::Io);
                     ready(connection.map(|connection| (connection, None)))
                 };
-                fn_service(connect).and_then(conversation(&gate, drained.clone()))
+                fn_service(connect).and_then(conversation(&gate, KEEP_ALIVE_UNIX, drained.clone()))
             })?,
         };
     }
@@ -60,6 +63,7 @@ pub fn serve(
 /// HTTP/1.1 over one connection.
 fn conversation<T, Drained, Fut>(
     gate: &Gate,
+    keep_alive: KeepAlive,
     drained: Drained,
 ) -> impl ServiceFactory<
     (T, Option<SocketAddr>),
@@ -73,17 +77,20 @@ where
     Drained: Fn() -> Fut + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let gate = gate.clone();
+    let gate = Rc::new(gate.clone());
     HttpService::build()
-        .keep_alive(KEEP_ALIVE)
+        .keep_alive(keep_alive)
         .graceful_shutdown_signal(drained)
         // nginx closes both ways when its client has gone: the place in the waiting room is free.
         .h1_allow_half_closed(false)
-        .h1(fn_service(move |request| route(request, gate.clone())))
+        .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a
 /// connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(90);
+const KEEP_ALIVE_TCP: KeepAlive = KeepAlive::Timeout(Duration::from_secs(90));
+/// A peer on this machine cannot vanish without the system telling us, so a connection lasts until
+/// nginx closes it, and no request sets a timer.
+const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
 /// What requests in hand get to finish. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 10;

@@ -39,8 +39,8 @@ impl AsyncRead for UnixConnection {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut readable = ready!(self.stream.poll_read_ready(context))?;
-            let room = buffer.initialize_unfilled();
-            let places = room.len();
+            let places = buffer.remaining().min(ONE_READ);
+            let room = buffer.initialize_unfilled_to(places);
             let Ok(result) = readable.try_io(|stream| stream.get_ref().read(room)) else {
                 // It was not readable after all; try_io has noted that.
                 continue;
@@ -114,6 +114,10 @@ impl UnixConnection {
 fn register(stream: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStream>> {
     AsyncFd::with_interest(stream, interest)
 }
+
+/// The most that one call reads. The room for it is zeroed first, each time anew, and the rest of
+/// a large buffer would be zeroed for nothing: a subrequest is some 500 bytes.
+const ONE_READ: usize = 2048;
 
 #[cfg(test)]
 mod tests {
