@@ -9,7 +9,7 @@
 //!   of passwords, [`waiting`] those that must be hashed, [`metrics`] what is counted.
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
-//!   [`listen`] opens sockets.
+//!   [`listen`] opens sockets, [`systemd`] hears how we are.
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
 
 pub mod request;
@@ -30,6 +30,7 @@ pub mod judge;
 pub mod http;
 pub mod listen;
 pub mod reload;
+pub mod systemd;
 
 pub mod cli;
 pub mod commands;

@@ -17,6 +17,7 @@ use crate::judge::Judge;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::reload::{LoadError, Reload, Trigger};
+use crate::systemd;
 use crate::waiting::WaitingRoom;
 
 /// A service that has loaded its users and is about to answer.
@@ -114,6 +115,7 @@ impl Server {
                 reload.run()
             })?;
         let server = http::serve(listeners, workers, &judge, &realm, shutdown)?;
+        systemd::ready();
         tokio::select! {
             result = server => Ok(result?),
             _ = ended => Err(ServeError::ReloadEnded),

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room's floor. A room may import only rooms of lower floors, or of its own name.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("request", 0),
     ("credentials", 1),
     ("hash", 1),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("htpasswd", 2),
     ("verdict", 2),
     ("listen", 1),
+    ("systemd", 1),
     ("cache", 3),
     ("metrics", 3),
     ("store", 3),
@@ -40,7 +41,7 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 10] = [
+const KEPT_IN: [(&str, &str); 12] = [
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "user_agent"),
@@ -49,6 +50,8 @@ const KEPT_IN: [(&str, &str); 10] = [
     ("prometheus_client", "metrics"),
     ("arc_swap", "store"),
     ("notify", "reload"),
+    ("listenfd", "listen"),
+    ("sd_notify", "systemd"),
     ("clap", "cli"),
     ("toml", "config"),
 ];
