@@ -115,7 +115,7 @@ fn counted(log: &str, from_journal: bool) -> Vec<String> {
 
 /// Lines as htgate writes them, with the addresses that must be counted: those that begin with
 /// 203.0.113 or 2001:db8, never one of 198.51.100.
-const LINES: [(&str, Option<&str>); 14] = [
+const LINES: [(&str, Option<&str>); 15] = [
     (
         r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.1 user=alice reason=bad-credentials method=GET uri=/v2/ user_agent="docker/24.0.7 go/go1.20.10" request_id=3f"#,
         Some("203.0.113.1"),
@@ -155,6 +155,11 @@ const LINES: [(&str, Option<&str>); 14] = [
     (
         r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.7","user":"alice","reason":"bad-credentials","method":"GET","uri":"/v2/","user_agent":"docker/24.0.7","request_id":"3f"}"#,
         Some("203.0.113.7"),
+    ),
+    // The order of members means nothing.
+    (
+        r#"{"address":"203.0.113.10","level":"WARN","method":"GET","reason":"bad-credentials","request_id":"3f","target":"htgate::audit","time":"2026-11-24T20:50:00.123Z","uri":"/\"address\":\"198.51.100.4\",","user":"alice","user_agent":"x"}"#,
+        Some("203.0.113.10"),
     ),
     (
         r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.8","user":"\",\"address\":\"198.51.100.4\\","reason":"throttled","method":"GET","uri":"/","user_agent":"x","request_id":"3f"}"#,
