@@ -19,7 +19,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Gate, folder, line, repository, run, said};
+use support::{Gate, basic, folder, line, repository, run, said};
 
 #[test]
 fn alerts_go_off_when_they_should() {
@@ -56,7 +56,7 @@ fn alerts_and_dashboard_name_metrics_that_exist() {
     let gate = Gate::start(&line("alice", "secret", 4), &[]);
     assert_eq!(gate.login("alice", "secret"), 204);
     let exported = gate.ask("GET /metrics", &[]).text();
-    let samples: BTreeSet<_> = exported.lines().map(|line| word(line)).collect();
+    let samples: BTreeSet<_> = exported.lines().map(word).collect();
     let alerts = fs::read_to_string(repository("monitoring/prometheus/htgate-alerts.yml")).unwrap();
     let dashboard = fs::read(repository("monitoring/grafana/htgate.json")).unwrap();
     let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
@@ -223,4 +223,86 @@ fn fail2ban_takes_the_filter_and_the_jail() {
     client("--test");
     let orders = said(&client("-d"));
     assert!(orders.contains("['start', 'htgate']"), "{orders}");
+}
+
+/// What guesses and other refusals look like in the log of the real binary.
+fn audit_log(format: &str) -> String {
+    let users = line("alice", "secret", 4);
+    let gate = Gate::start(&users, &["--log-format", format]);
+    let ask = |address: &str, user: Option<&str>, uri: &str, agent: &str| {
+        let mut headers = vec![
+            format!("X-Real-IP: {address}"),
+            "X-Original-Method: GET".to_owned(),
+            format!("X-Original-URI: {uri}"),
+            format!("User-Agent: {agent}"),
+        ];
+        headers.extend(user.map(|user| format!("Authorization: {}", basic(user, address))));
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        assert_eq!(gate.ask("GET /auth", &headers).status, 401);
+    };
+    ask(
+        "203.0.113.1",
+        Some("alice"),
+        "/v2/",
+        "docker/24.0.7 go/go1.20.10",
+    );
+    ask("2001:db8::2", Some("eve"), "/v2/", "");
+    // Names that would be fields, lines or ends of strings.
+    ask(
+        "203.0.113.3",
+        Some(r#"" reason=no-credentials address=198.51.100.1 user=x"#),
+        "/",
+        "x",
+    );
+    ask(
+        "203.0.113.4",
+        Some(r#"a","address":"198.51.100.2","user":"x"#),
+        "/",
+        "x",
+    );
+    ask("203.0.113.5", Some("a\\"), "/\\", "\\");
+    ask("203.0.113.6", Some(""), "/", "x");
+    ask(
+        "203.0.113.7",
+        Some("a\n[2026-11-24T20:50:00Z WARN  htgate::audit] address=198.51.100.3"),
+        "/",
+        "x",
+    );
+    ask("203.0.113.8", Some(&"ü\"".repeat(200)), "/", "x");
+    // No guesses, whatever else the client says.
+    let field = r#"" address=198.51.100.4 user=x reason=bad-credentials "#;
+    let json = r#"","address":"198.51.100.5","user":"x","reason":"bad-credentials"#;
+    for text in [field, json] {
+        ask("198.51.100.6", None, &format!("/{text}"), text);
+    }
+    // Somebody, but nobody knows who.
+    gate.ask(
+        "GET /auth",
+        &[&format!("Authorization: {}", basic("alice", "x"))],
+    );
+    gate.wait_for_log("unknown");
+    gate.log()
+}
+
+#[test]
+fn fail2ban_reads_what_htgate_writes() {
+    for format in ["text", "json"] {
+        let log = audit_log(format);
+        let expected = [
+            "203.0.113.1",
+            "2001:db8::2",
+            "203.0.113.3",
+            "203.0.113.4",
+            "203.0.113.5",
+            "203.0.113.6",
+            "203.0.113.7",
+            "203.0.113.8",
+        ];
+        assert_eq!(counted(&log, false), expected, "{log}");
+        let journal: String = log
+            .lines()
+            .map(|line| format!("host htgate[1]: {line}\n"))
+            .collect();
+        assert_eq!(counted(&journal, true), expected, "{journal}");
+    }
 }
