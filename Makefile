@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test check deny bench binary image
+.PHONY: run test check deny bench binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -29,3 +29,7 @@ binary:
 # a container image around that binary: htgate:latest
 image: binary
 	docker build -f compose/Dockerfile --target prebuilt -t htgate:latest target/static
+
+# a .deb and a .tar.gz around it, the same bytes for the same commit: target/package/
+package:
+	scripts/package.sh

@@ -40,7 +40,7 @@ install 2>/dev/null || { $root apt-get update -qq && install; }
 if command -v systemctl >/dev/null; then
     for package in $missing; do
         case $package in
-            nginx | docker-registry | apache2 | caddy)
+            nginx | docker-registry | apache2 | caddy | fail2ban | prometheus)
                 $root systemctl disable --quiet "$package" 2>/dev/null || true
                 ;;
         esac

@@ -45,7 +45,8 @@ pub struct ServeOptions {
     /// An htgate.toml with these settings (with '_' for '-') and the rules.
     #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH; may be repeated [default: 127.0.0.1:8080].
+    /// IP:PORT (IPv6 in brackets), unix:/PATH or systemd (socket activation); may be repeated
+    /// [default: 127.0.0.1:8080].
     #[arg(
         long,
         env = "HTGATE_LISTEN",

@@ -11,7 +11,7 @@
 //!   [`audit`] who was refused.
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
-//!   [`listen`] opens sockets, [`priority`] asks the scheduler.
+//!   [`listen`] opens sockets, [`priority`] asks the scheduler, [`systemd`] hears how we are.
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
 
 pub mod client;
@@ -38,6 +38,7 @@ pub mod http;
 pub mod listen;
 pub mod priority;
 pub mod reload;
+pub mod systemd;
 
 pub mod cli;
 pub mod commands;

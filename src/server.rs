@@ -22,6 +22,7 @@ use crate::priority;
 use crate::reload::{LoadError, Reload, Trigger};
 use crate::strikes::Strikes;
 use crate::successes::Successes;
+use crate::systemd;
 use crate::waiting::WaitingRoom;
 
 /// A service that has loaded its users and is about to answer.
@@ -128,6 +129,7 @@ impl Server {
                 reload.run()
             })?;
         let server = http::serve(listeners, workers, &gate, shutdown)?;
+        systemd::ready();
         tokio::select! {
             result = server => Ok(result?),
             _ = ended => Err(ServeError::ReloadEnded),

@@ -13,15 +13,17 @@
 
 mod support;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use support::{EVENTS, Gate, POLL, both_ways, eventually, line, run, signal};
+use support::{
+    EVENTS, Gate, NOBODY, POLL, both_ways, eventually, is_root, line, run, signal, skip,
+};
 
 /// Runs a change that removes bob, and asserts that alice never notices.
 fn removes_bob(change: impl Fn(&Path)) {
@@ -184,6 +186,59 @@ fn a_kubernetes_volume_swaps_its_data() {
             gate.login("carol", "secret") == 204
         });
         assert_eq!(gate.login("alice", "secret"), 204);
+    });
+}
+
+/// As the kubelet makes it for a pod with an fsGroup: root's, and readable for the group alone.
+#[test]
+fn a_kubernetes_secret_of_a_pod_that_is_not_root() {
+    if !is_root() {
+        let test = "a_kubernetes_secret_of_a_pod_that_is_not_root";
+        return skip(test, "only root can make files of somebody else");
+    }
+    both_ways(|options, patience| {
+        let folder = support::folder();
+        let volume = folder.path().join("users");
+        let owned = |path: &Path, mode: u32| {
+            chown(path, Some(0), Some(NOBODY)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        let publish = |version: &str, users: &str| {
+            let data = volume.join(format!("..2026_11_24_20_50_00.{version}"));
+            fs::create_dir(&data).unwrap();
+            fs::write(data.join("htpasswd"), users).unwrap();
+            owned(&data.join("htpasswd"), 0o440);
+            owned(&data, 0o2755);
+            symlink(data.file_name().unwrap(), volume.join("..data_tmp")).unwrap();
+            let last = fs::canonicalize(volume.join("..data"));
+            fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+            if let Ok(last) = last {
+                fs::remove_dir_all(last).unwrap();
+            }
+        };
+        fs::create_dir(&volume).unwrap();
+        owned(&volume, 0o3777);
+        publish(
+            "1",
+            &(line("alice", "secret", 4) + &line("bob", "secret", 4)),
+        );
+        symlink("..data/htpasswd", volume.join("htpasswd")).unwrap();
+        symlink("users/htpasswd", folder.path().join("htpasswd")).unwrap();
+        let gate = Gate::start_in_as_nobody(folder, options);
+        assert_eq!(gate.login("bob", "secret"), 204);
+        publish("2", &line("alice", "secret", 4));
+        eventually("bob is refused", patience, || {
+            gate.login("bob", "secret") == 401
+        });
+        assert_eq!(gate.login("alice", "secret"), 204);
+        // A Secret without users, which must be empty for a while to count.
+        publish("3", "");
+        let empty = patience + Duration::from_secs(1);
+        eventually("alice is refused", empty, || {
+            gate.login("alice", "secret") == 401
+        });
+        let readyz = gate.ask("GET /readyz", &[]).text();
+        assert!(readyz.ends_with("failed: none\n"), "{readyz}");
     });
 }
 

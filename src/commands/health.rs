@@ -50,6 +50,9 @@ fn ask(address: &Address) -> io::Result<String> {
             stream.set_read_timeout(Some(PATIENCE))?;
             exchange(stream)
         }
+        Address::Systemd => Err(io::Error::other(
+            "its socket unit knows where that is; say --listen ADDRESS",
+        )),
     }
 }
 

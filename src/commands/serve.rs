@@ -8,10 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{FAILED, USAGE, complain};
 use crate::cli::ServeOptions;
 use crate::config::{Config, ConfigError};
-use crate::listen::{ListenError, Listener};
+use crate::listen::{Handover, Listener};
 use crate::logging;
 use crate::reload::Trigger;
 use crate::server::{ServeError, Server};
+use crate::systemd;
 
 pub(super) fn run(options: ServeOptions) -> ExitCode {
     let config = match Config::load(options) {
@@ -32,11 +33,10 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         config.socket_mode,
         config.socket_group.clone(),
     );
+    // Before there are threads.
+    let handover = Handover::from_environment();
     let server = Server::load(config)?;
-    let listeners = addresses
-        .iter()
-        .map(|address| Listener::bind(address, mode, group.as_deref()))
-        .collect::<Result<Vec<_>, ListenError>>()?;
+    let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
     Ok(actix_web::rt::System::new().block_on(async {
         reload_on_hangup(server.trigger())?;
         let stop = stop_signal()?;
@@ -65,5 +65,6 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, ServeError> {
             _ = terminate.recv() => log::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => log::info!("SIGINT: stopping"),
         }
+        systemd::stopping();
     })
 }

@@ -17,6 +17,7 @@ use crate::hash::{DecoySeed, Limits};
 use crate::htpasswd::{LineErrors, Users};
 use crate::metrics::Metrics;
 use crate::store::{Snapshot, Store, Trouble};
+use crate::systemd;
 use crate::user_agent::UserAgentRules;
 
 /// Reads the rules out of the configuration file's bytes. The error is one line.
@@ -120,7 +121,7 @@ impl Reload {
             Arc::clone(&current_user_agents),
             &seed,
         );
-        Ok(Self {
+        let reload = Self {
             store: Arc::new(Store::new(first)),
             seed,
             metrics,
@@ -133,7 +134,9 @@ impl Reload {
             watching,
             wakes,
             wake,
-        })
+        };
+        reload.tell();
+        Ok(reload)
     }
 
     /// The store that is kept up to date.
@@ -166,7 +169,13 @@ impl Reload {
                     ),
                 }
             }
+            if force {
+                systemd::reloading();
+            }
             self.look(force);
+            if force {
+                systemd::ready();
+            }
         }
     }
 
@@ -205,10 +214,13 @@ impl Reload {
             ));
             self.metrics.reloads.inc();
         }
-        self.report();
+        if self.report() || changed {
+            self.tell();
+        }
     }
 
-    fn report(&self) {
+    /// Reports what keeps the files from taking effect; says whether that is news.
+    fn report(&self) -> bool {
         let config = self
             .config
             .as_ref()
@@ -220,13 +232,23 @@ impl Reload {
         let what = troubles.join("; ");
         let known = self.store.trouble();
         if known.map_or(what.is_empty(), |known| known.what == what) {
-            return;
+            return false;
         }
         let trouble = (!what.is_empty()).then(|| Trouble {
             what,
             since: SystemTime::now(),
         });
         self.store.report(trouble);
+        true
+    }
+
+    /// Keeps the line in `systemctl status` true.
+    fn tell(&self) {
+        let users = self.current_users.count();
+        systemd::status(&match self.store.trouble() {
+            None => format!("users: {users}"),
+            Some(trouble) => format!("users: {users}; last reload failed: {}", trouble.what),
+        });
     }
 }
 

@@ -46,12 +46,18 @@ impl Gate {
     /// Starts as a user who is nobody and may read only what everybody may. For root alone.
     pub fn start_as_nobody(users: &str, options: &[&str]) -> Self {
         let folder = folder();
-        fs::write(folder.path().join("htpasswd"), users).unwrap();
+        let file = folder.path().join("htpasswd");
+        fs::write(&file, users).unwrap();
+        chown(file, Some(NOBODY), Some(NOBODY)).unwrap();
+        Self::start_in_as_nobody(folder, options)
+    }
+
+    /// The same, in a folder that holds `htpasswd` already.
+    pub fn start_in_as_nobody(folder: TempDir, options: &[&str]) -> Self {
         // Nobody may not be able to enter the folder that the binary was built in.
         let binary = folder.path().join("htgate");
         fs::copy(BINARY, &binary).unwrap();
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        chown(folder.path().join("htpasswd"), Some(NOBODY), Some(NOBODY)).unwrap();
         let mut command = Command::new(binary);
         command.uid(NOBODY).gid(NOBODY);
         let (child, tcp, log) = launch(command, folder.path(), options);
@@ -202,4 +208,5 @@ fn launch(
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_htgate");
-const NOBODY: u32 = 65534;
+/// The user and the group of who may do nothing.
+pub const NOBODY: u32 = 65534;
