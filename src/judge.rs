@@ -6,12 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::access::Who;
 use crate::cache::{Cache, Join, Key, Outcome};
 use crate::credentials::{Credentials, Presented};
 use crate::hash::PasswordHash;
 use crate::metrics::Metrics;
 use crate::request::{Field, Request};
-use crate::store::Store;
+use crate::store::{Snapshot, Store};
 use crate::verdict::{Challenge, UserName, Verdict};
 use crate::waiting::WaitingRoom;
 
@@ -53,7 +54,7 @@ impl Judge {
             let credentials = match &credentials {
                 Some(credentials) => credentials,
                 None => match Presented::parse(request.authorization) {
-                    Presented::Nothing => return Verdict::Challenge(Challenge::NoCredentials),
+                    Presented::Nothing => return admit_anonymous(&snapshot, request),
                     Presented::Unusable => return Verdict::Challenge(Challenge::BadCredentials),
                     Presented::Credentials(presented) => credentials.insert(presented),
                 },
@@ -65,7 +66,7 @@ impl Judge {
                 _ => self.cache.recall(&key),
             };
             if let Some(right) = right {
-                return conclude(right & is_user, credentials, request);
+                return conclude(right & is_user, credentials, &snapshot, request);
             }
             let hash = hash.clone();
             drop(snapshot);
@@ -119,12 +120,26 @@ fn hold_against(hash: &PasswordHash, credentials: &Credentials, metrics: &Metric
     }
 }
 
-fn conclude(proven: bool, credentials: &Credentials, request: &Request<'_>) -> Verdict {
+fn conclude(
+    proven: bool,
+    credentials: &Credentials,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+) -> Verdict {
     if !proven {
         return Verdict::Challenge(Challenge::BadCredentials);
     }
-    if !request.original_is_clean() {
+    let who = Who::User(credentials.claimed());
+    if !snapshot.access().decide(who, request).is_allow() {
         return Verdict::Forbid;
     }
     Verdict::Allow(UserName::proven(credentials))
+}
+
+/// Who sent no credentials may have some: what nobody may do asks for them.
+fn admit_anonymous(snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
+    if snapshot.access().decide(Who::Anonymous, request).is_allow() {
+        return Verdict::AllowAnonymous;
+    }
+    Verdict::Challenge(Challenge::NoCredentials)
 }

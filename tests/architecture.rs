@@ -17,8 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room's floor. A room may import only rooms of lower floors, or of its own name.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("request", 0),
+    ("access", 1),
     ("credentials", 1),
     ("hash", 1),
     ("user_agent", 1),

@@ -55,6 +55,7 @@ pub(super) async fn auth(headers: &HeaderMap, judge: &Judge, realm: &Realm) -> R
         user_agent: field(headers, &USER_AGENT),
         method: field(headers, &X_ORIGINAL_METHOD),
         uri: field(headers, &X_ORIGINAL_URI),
+        content_type: field(headers, &X_ORIGINAL_CONTENT_TYPE),
     };
     let verdict = judge.judge(&question).await;
     answer(&verdict, realm)
@@ -83,6 +84,9 @@ fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
         Verdict::Allow(user) => {
             headers.insert(X_AUTH_USER, encode(user));
         }
+        Verdict::AllowAnonymous => {
+            headers.insert(X_AUTH_USER, HeaderValue::from_static(""));
+        }
         Verdict::Challenge(_) => {
             headers.insert(WWW_AUTHENTICATE, realm.0.clone());
         }
@@ -103,7 +107,7 @@ fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
 
 fn status(verdict: &Verdict) -> StatusCode {
     match verdict {
-        Verdict::Allow(_) => StatusCode::NO_CONTENT,
+        Verdict::Allow(_) | Verdict::AllowAnonymous => StatusCode::NO_CONTENT,
         Verdict::Challenge(_) => StatusCode::UNAUTHORIZED,
         Verdict::RefuseAgent | Verdict::Forbid => StatusCode::FORBIDDEN,
         Verdict::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -131,6 +135,7 @@ const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
 static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static X_ORIGINAL_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-original-content-type");
 static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 /// A full waiting room empties within a few seconds.
 const BUSY_RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
