@@ -102,7 +102,7 @@ fn split(text: &str) -> Result<Vec<Piece>, PatternFault> {
 fn covers(ours: &[Piece], theirs: &[Piece]) -> bool {
     match (ours, theirs) {
         ([], []) => true,
-        ([Piece::Deep], [_, ..]) => true,
+        ([Piece::Deep], _) => !theirs.is_empty(),
         ([Piece::Deep, rest @ ..], _) if covers(rest, theirs) => true,
         ([Piece::Deep, ..], [_, after @ ..]) => covers(ours, after),
         ([Piece::One, rest @ ..], [Piece::One, after @ ..]) => covers(rest, after),

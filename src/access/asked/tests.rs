@@ -106,7 +106,7 @@ fn unknown_endpoints() {
         "/v2/_x/tags/list",
         "/v2/a/referrers/1",
         "/v2/a/_catalog",
-        "/v2/a b/tags/list",
+        "/v2/a%20b/tags/list",
         "/v2/caf%C3%A9/tags/list",
         "/v2/;/tags/list",
     ] {
