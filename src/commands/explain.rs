@@ -83,20 +83,20 @@ fn tell(
     };
     writeln!(out, "{verdict}: {why}")?;
     match &options.user {
-        Some(name) => write!(out, "user: {}", name.escape_debug())?,
+        Some(name) => write!(out, "user: {}", visible(name))?,
         None => write!(out, "user: none (anonymous)")?,
     }
     if let Some(path) = stranger_to {
         write!(out, " (not in {})", path.display())?;
     }
-    let (method, uri) = (options.method.escape_debug(), options.uri.escape_debug());
+    let (method, uri) = (visible(&options.method), visible(&options.uri));
     writeln!(out, "\nrequest: {method} {uri}")?;
     if !access.has_rules() {
         return writeln!(out, "seen as: not looked at");
     }
     let line = RequestLine::read(&request(options));
     match line.as_ref().map(RequestLine::asked) {
-        Ok(Ok(asked)) => writeln!(out, "seen as: {}", asked.to_string().escape_debug()),
+        Ok(Ok(asked)) => writeln!(out, "seen as: {}", visible(&asked.to_string())),
         Ok(Err(unclear)) => writeln!(out, "seen as: {unclear}"),
         Err(unclear) => writeln!(out, "seen as: {unclear}"),
     }
@@ -117,6 +117,15 @@ fn explain_obstacle(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Anonymous => "credentials are needed for this".to_owned(),
         Obstacle::Unclear(_) => "no rule can allow what is not clear".to_owned(),
-        Obstacle::NoRule(what) => format!("no rule allows {}", what.escape_debug()),
+        Obstacle::NoRule(what) => format!("no rule allows {}", visible(what)),
     }
+}
+
+/// Without what would move a terminal's cursor.
+fn visible(text: &str) -> String {
+    let visible = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(visible).collect()
 }
