@@ -13,7 +13,6 @@
 
 mod support;
 
-use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 

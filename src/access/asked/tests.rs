@@ -26,37 +26,28 @@ fn every_endpoint_with_every_method() {
     const ALL: [&str; 8] = [
         "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get",
     ];
-    let rows: &[(&str, &[(&[&str], &str)])] = &[
-        ("/v2/", &[(&["GET", "HEAD"], "the registry's base")]),
-        ("/v2", &[(&["GET", "HEAD"], "the registry's base")]),
-        ("/v2/_catalog", &[(&["GET", "HEAD"], "catalog")]),
-        ("/v2/N/tags/list", &[(&["GET", "HEAD"], "pull N")]),
-        ("/v2/N/referrers/D", &[(&["GET", "HEAD"], "pull N")]),
-        (
-            "/v2/N/blobs/D",
-            &[(&["GET", "HEAD"], "pull N"), (&["DELETE"], "delete N")],
-        ),
-        (
-            "/v2/N/manifests/1.0",
-            &[
-                (&["GET", "HEAD"], "pull N"),
-                (&["PUT"], "push N"),
-                (&["DELETE"], "delete N"),
-            ],
-        ),
-        (
-            "/v2/N/manifests/D",
-            &[
-                (&["GET", "HEAD"], "pull N"),
-                (&["PUT"], "push N"),
-                (&["DELETE"], "delete N"),
-            ],
-        ),
-        ("/v2/N/blobs/uploads/", &[(&["POST"], "push N")]),
-        ("/v2/N/blobs/uploads", &[(&["POST"], "push N")]),
+    const READS: &[&str] = &["GET", "HEAD"];
+    let rows: &[(&str, &[&str], &str)] = &[
+        ("/v2/", READS, "the registry's base"),
+        ("/v2", READS, "the registry's base"),
+        ("/v2/_catalog", READS, "catalog"),
+        ("/v2/N/tags/list", READS, "pull N"),
+        ("/v2/N/referrers/D", READS, "pull N"),
+        ("/v2/N/blobs/D", READS, "pull N"),
+        ("/v2/N/blobs/D", &["DELETE"], "delete N"),
+        ("/v2/N/manifests/1.0", READS, "pull N"),
+        ("/v2/N/manifests/1.0", &["PUT"], "push N"),
+        ("/v2/N/manifests/1.0", &["DELETE"], "delete N"),
+        ("/v2/N/manifests/D", READS, "pull N"),
+        ("/v2/N/manifests/D", &["PUT"], "push N"),
+        ("/v2/N/manifests/D", &["DELETE"], "delete N"),
+        ("/v2/N/blobs/uploads/", &["POST"], "push N"),
+        ("/v2/N/blobs/uploads", &["POST"], "push N"),
+        ("/v2/N/blobs/uploads/0-a", READS, "push N"),
         (
             "/v2/N/blobs/uploads/0-a",
-            &[(&["GET", "HEAD", "PATCH", "PUT", "DELETE"], "push N")],
+            &["PATCH", "PUT", "DELETE"],
+            "push N",
         ),
     ];
     let names = [
@@ -72,14 +63,13 @@ fn every_endpoint_with_every_method() {
         "Host.example:5000/a",
     ];
     for name in names {
-        for (path, meanings) in rows {
-            let path = path.replace('N', name).replace('D', DIGEST);
+        for (path, _, _) in rows {
+            let uri = path.replace('N', name).replace('D', DIGEST);
             for method in ALL {
-                let meaning = meanings
-                    .iter()
-                    .find(|(methods, _)| methods.contains(&method));
-                let expected = meaning.map_or("Endpoint".to_owned(), |(_, m)| m.replace('N', name));
-                assert_eq!(seen(method, &path, None), expected, "{method} {path}");
+                let same = |row: &&(&str, &[&str], &str)| row.0 == *path && row.1.contains(&method);
+                let meaning = rows.iter().find(same).map_or("Endpoint", |row| row.2);
+                let expected = meaning.replace('N', name);
+                assert_eq!(seen(method, &uri, None), expected, "{method} {uri}");
             }
         }
     }
