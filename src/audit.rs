@@ -54,7 +54,7 @@ impl Audit {
     pub fn report(&self, request: &Request<'_>, verdict: &Verdict) {
         let reason = verdict.reason();
         let level = match reason {
-            Reason::Ok => return,
+            Reason::Ok | Reason::Anonymous => return,
             // How every client begins that waits to be asked.
             Reason::NoCredentials => Level::Info,
             _ => Level::Warn,
@@ -182,7 +182,7 @@ mod tests {
             method: Field::One(b"GET"),
             uri: Field::Repeated,
             real_ip: Field::One(b"::ffff:192.0.2.7"),
-            id: Field::Absent,
+            ..Request::default()
         };
         let seen = line(&request, Reason::BadCredentials);
         let expected = [

@@ -32,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Answer nginx's subrequests (this is the default).
     Serve(Box<ServeOptions>),
+    /// Say what the access rules make of a request; exit code 1 if it would be denied.
+    Explain(ExplainOptions),
     /// Ask a running htgate whether it is ready; exit code 1 if not.
     Health(HealthOptions),
 }
@@ -102,6 +104,29 @@ pub struct ServeOptions {
     /// How log lines on standard error look; RUST_LOG chooses which [default: text].
     #[arg(long, env = "HTGATE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// The request to explain.
+#[derive(Args, Debug)]
+pub struct ExplainOptions {
+    /// The htgate.toml with the rules.
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The htpasswd file that the user must be in; without one it is taken for granted.
+    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
+    pub htpasswd: Option<PathBuf>,
+    /// Who asks; without it, somebody without credentials.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The request's method.
+    #[arg(long, value_name = "METHOD")]
+    pub method: String,
+    /// The request's target, as the client sends it: /v2/team/app/manifests/1.
+    #[arg(long, value_name = "URI")]
+    pub uri: String,
+    /// The request's Content-Type, which counts for uploads.
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
 }
 
 /// How to find the htgate to ask.

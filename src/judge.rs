@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
+use crate::access::Who;
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::credentials::{Credentials, Presented};
@@ -15,7 +16,7 @@ use crate::flights::{Flight, Flights, Join, Outcome, Seat};
 use crate::hash::PasswordHash;
 use crate::metrics::Metrics;
 use crate::request::{Field, Request};
-use crate::store::Store;
+use crate::store::{Snapshot, Store};
 use crate::strikes::Strikes;
 use crate::successes::Successes;
 use crate::verdict::{Challenge, UserName, Verdict};
@@ -69,7 +70,7 @@ impl Judge {
             let credentials = match &credentials {
                 Some(credentials) => credentials,
                 None => match Presented::parse(request.authorization) {
-                    Presented::Nothing => return Verdict::Challenge(Challenge::NoCredentials),
+                    Presented::Nothing => return admit_anonymous(&snapshot, request),
                     Presented::Unusable => return Verdict::Challenge(Challenge::BadCredentials),
                     Presented::Credentials(presented) => credentials.insert(presented),
                 },
@@ -85,7 +86,7 @@ impl Judge {
                 if proven {
                     self.successes.note(client);
                 }
-                return conclude(proven, credentials, request);
+                return conclude(proven, credentials, &snapshot, request);
             }
             let hash = hash.clone();
             drop(snapshot);
@@ -165,12 +166,26 @@ fn hold_against(hash: &PasswordHash, credentials: &Credentials, metrics: &Metric
     }
 }
 
-fn conclude(proven: bool, credentials: &Credentials, request: &Request<'_>) -> Verdict {
+fn conclude(
+    proven: bool,
+    credentials: &Credentials,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+) -> Verdict {
     if !proven {
         return Verdict::Challenge(Challenge::BadCredentials);
     }
-    if !request.original_is_clean() {
+    let who = Who::User(credentials.claimed());
+    if !snapshot.access().decide(who, request).is_allow() {
         return Verdict::Forbid;
     }
     Verdict::Allow(UserName::proven(credentials))
+}
+
+/// Who sent no credentials may have some: what nobody may do asks for them.
+fn admit_anonymous(snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
+    if snapshot.access().decide(Who::Anonymous, request).is_allow() {
+        return Verdict::AllowAnonymous;
+    }
+    Verdict::Challenge(Challenge::NoCredentials)
 }

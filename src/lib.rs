@@ -3,8 +3,8 @@
 //! The rooms stand on floors, and imports go strictly downward:
 //!
 //! - Floor 0 is pure: [`request`], [`client`] and [`credentials`] read what nginx sends,
-//!   [`user_agent`] turns clients away, [`hash`] holds passwords against hashes, [`htpasswd`] reads users,
-//!   [`verdict`] is the answer.
+//!   [`user_agent`] turns clients away, [`hash`] holds passwords against hashes, [`htpasswd`]
+//!   reads users, [`access`] says who may do what, [`verdict`] is the answer.
 //! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
 //!   of passwords, [`waiting`] those that must be hashed, [`flights`] who waits for which of
 //!   them, [`strikes`] and [`successes`] how addresses have fared, [`metrics`] what is counted,
@@ -17,6 +17,7 @@
 pub mod client;
 pub mod request;
 
+pub mod access;
 pub mod credentials;
 pub mod hash;
 pub mod htpasswd;

@@ -6,27 +6,37 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
+use crate::access::Access;
 use crate::hash::{DecoySeed, Decoys, PasswordHash};
 use crate::htpasswd::Users;
 use crate::user_agent::UserAgentRules;
+
+/// All rules.
+#[derive(Debug)]
+pub struct Rules {
+    /// Which clients are turned away.
+    pub user_agents: UserAgentRules,
+    /// Who may do what.
+    pub access: Access,
+}
 
 /// Users and rules that took effect together.
 #[derive(Debug)]
 pub struct Snapshot {
     users: Arc<Users>,
     decoys: Decoys,
-    user_agents: Arc<UserAgentRules>,
+    rules: Arc<Rules>,
     since: SystemTime,
 }
 
 impl Snapshot {
     /// Users and rules, with decoys in the users' proportions.
-    pub fn new(users: Arc<Users>, user_agents: Arc<UserAgentRules>, seed: &DecoySeed) -> Self {
+    pub fn new(users: Arc<Users>, rules: Arc<Rules>, seed: &DecoySeed) -> Self {
         let decoys = Decoys::forge(seed, users.kinds());
         Self {
             users,
             decoys,
-            user_agents,
+            rules,
             since: SystemTime::now(),
         }
     }
@@ -42,7 +52,12 @@ impl Snapshot {
 
     /// The User-Agent rules.
     pub fn user_agents(&self) -> &UserAgentRules {
-        &self.user_agents
+        &self.rules.user_agents
+    }
+
+    /// The access rules.
+    pub fn access(&self) -> &Access {
+        &self.rules.access
     }
 
     /// The users.

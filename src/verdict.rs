@@ -10,6 +10,8 @@ use crate::credentials::Credentials;
 pub enum Verdict {
     /// It may pass, as this user.
     Allow(UserName),
+    /// It may pass, as nobody.
+    AllowAnonymous,
     /// It must show (other) credentials.
     Challenge(Challenge),
     /// Its User-Agent is not welcome.
@@ -57,6 +59,7 @@ impl Verdict {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Allow(_) => Reason::Ok,
+            Self::AllowAnonymous => Reason::Anonymous,
             Self::Challenge(Challenge::NoCredentials) => Reason::NoCredentials,
             Self::Challenge(Challenge::BadCredentials) => Reason::BadCredentials,
             Self::RefuseAgent => Reason::UserAgent,
@@ -73,6 +76,8 @@ impl Verdict {
 pub enum Reason {
     /// The password is right.
     Ok,
+    /// Nobody needs to be known for this.
+    Anonymous,
     /// Nothing to judge was sent.
     NoCredentials,
     /// Unknown user, wrong password, or not readable.
@@ -91,8 +96,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
+        Self::Anonymous,
         Self::NoCredentials,
         Self::BadCredentials,
         Self::UserAgent,
@@ -106,6 +112,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Anonymous => "anonymous",
             Self::NoCredentials => "no-credentials",
             Self::BadCredentials => "bad-credentials",
             Self::UserAgent => "user-agent",

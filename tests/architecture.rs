@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// Each room's floor. A room may import only rooms of lower floors, or of its own name.
 const FLOORS: &[(&str, u8)] = &[
     ("request", 0),
+    ("access", 1),
     ("client", 1),
     ("credentials", 1),
     ("hash", 1),

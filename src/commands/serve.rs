@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{FAILED, USAGE, complain};
+use super::{FAILED, complain, complain_of};
 use crate::cli::ServeOptions;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::listen::{Handover, Listener};
 use crate::logging;
 use crate::reload::Trigger;
@@ -17,8 +17,7 @@ use crate::systemd;
 pub(super) fn run(options: ServeOptions) -> ExitCode {
     let config = match Config::load(options) {
         Ok(config) => config,
-        Err(ConfigError::Usage(what)) => return complain(what, USAGE),
-        Err(ConfigError::File(what)) => return complain(what, FAILED),
+        Err(error) => return complain_of(&error),
     };
     logging::start(config.log_format);
     match serve(config) {

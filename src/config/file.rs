@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use toml::Spanned;
 
+use crate::access::{Access, Groups, Rule};
 use crate::cli::{LogFormat, WatchMode};
 use crate::listen::{Address, SocketMode};
 use crate::reload::ParseRules;
+use crate::store::Rules;
 use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 
 /// `htgate.toml`.
@@ -33,6 +36,13 @@ pub(super) struct FileSettings {
     pub(super) log_format: Option<LogFormat>,
     #[serde(default)]
     pub(super) user_agent: UserAgentSettings,
+    #[serde(default)]
+    groups: Groups,
+    #[serde(default)]
+    access: Vec<Spanned<Rule>>,
+    /// Where each rule of `access` begins.
+    #[serde(skip)]
+    access_lines: Vec<usize>,
 }
 
 /// `[user_agent]`: a list that is not given is the built-in one.
@@ -58,7 +68,21 @@ impl UserAgentSettings {
 impl FileSettings {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
-        toml::from_str(text).map_err(|error| explain(text, &error))
+        let mut file: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
+        let lines = file.access.iter().map(|rule| line(text, rule.span().start));
+        file.access_lines = lines.collect();
+        Ok(file)
+    }
+
+    /// The rules, ready to be applied.
+    pub(super) fn rules(&self) -> Result<Rules, String> {
+        let rules = self.access.iter().map(|rule| rule.get_ref().clone());
+        let rules = self.access_lines.iter().copied().zip(rules);
+        Ok(Rules {
+            user_agents: self.user_agent.compile()?,
+            access: Access::compile(self.groups.clone(), rules)
+                .map_err(|error| error.to_string())?,
+        })
     }
 
     /// The names of the settings that differ and are not rules.
@@ -97,11 +121,7 @@ impl FileSettings {
 
 /// One line: where, what, and the nearest known key for an unknown one.
 fn explain(text: &str, error: &toml::de::Error) -> String {
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
+    let line = line(text, error.span().map_or(0, |span| span.start));
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let mut quoted = message.split('`').skip(1).step_by(2);
     if !message.starts_with("unknown field") {
@@ -115,11 +135,17 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}: unknown key '{unknown}'; the nearest known one is '{nearest}'")
 }
 
+/// The number of the line that a place in the text is in.
+fn line(text: &str, place: usize) -> usize {
+    let before = text.get(..place).unwrap_or_default();
+    before.matches('\n').count() + 1
+}
+
 /// Reads the rules anew, and says what else changed and must wait for a restart.
 pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
     Box::new(move |bytes| {
         let now = FileSettings::parse(bytes)?;
-        let rules = now.user_agent.compile()?;
+        let rules = now.rules()?;
         let changed = now.changed_since(&at_start);
         if !changed.is_empty() {
             log::warn!(
@@ -136,9 +162,8 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        let rules = |file: FileSettings| file.user_agent.compile();
         FileSettings::parse(text.as_bytes())
-            .and_then(rules)
+            .and_then(|file| file.rules())
             .unwrap_err()
     }
 

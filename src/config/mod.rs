@@ -5,16 +5,19 @@ mod file;
 
 use std::fmt;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use self::file::{FileSettings, rules_parser};
+use crate::access::Access;
 use crate::cache::Bounds;
 use crate::cli::{LogFormat, ServeOptions, WatchMode};
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::listen::{Address, SocketMode};
 use crate::reload::Sources;
+use crate::store::Rules;
 use crate::strikes::Allowance;
 use crate::waiting::Places;
 
@@ -73,18 +76,14 @@ impl Config {
     ///
     /// The first setting that cannot be meant.
     pub fn load(options: ServeOptions) -> Result<Self, ConfigError> {
-        let mut file = FileSettings::default();
-        if let Some(path) = &options.config {
-            let place = path.display();
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "at start a person waits and sees"
-            )]
-            let text = fs::read(path)
-                .map_err(|e| ConfigError::File(format!("{place}: cannot read it: {e}")))?;
-            file = FileSettings::parse(&text)
-                .map_err(|e| ConfigError::File(format!("{place}: {e}")))?;
-        }
+        let (file, rules) = match &options.config {
+            Some(path) => read(path)?,
+            None => {
+                let file = FileSettings::default();
+                let rules = file.rules().map_err(ConfigError::File)?;
+                (file, rules)
+            }
+        };
         let at_start = file.clone();
         let users = options
             .htpasswd
@@ -158,13 +157,54 @@ impl Config {
             sources: Sources {
                 users,
                 limits: limits(max_bcrypt_cost)?,
-                user_agents: file.user_agent.compile().map_err(ConfigError::File)?,
+                rules,
                 config: options.config.map(|path| (path, rules_parser(at_start))),
                 poll: poll_interval(poll)?,
                 events: options.watch.or(file.watch).unwrap_or_default() == WatchMode::Events,
             },
         })
     }
+}
+
+/// What the configuration file says of users and their rights.
+pub struct RulesFile {
+    /// The access rules.
+    pub access: Access,
+    /// The htpasswd file, if it is named there.
+    pub htpasswd: Option<PathBuf>,
+    /// What a hash may cost.
+    pub limits: Limits,
+}
+
+impl RulesFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// No file, or a fault in it.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = path.ok_or_else(|| {
+            ConfigError::Usage("no rules; say --config FILE or set HTGATE_CONFIG".to_owned())
+        })?;
+        let (file, rules) = read(path)?;
+        Ok(Self {
+            access: rules.access,
+            limits: limits(file.max_bcrypt_cost)?,
+            htpasswd: file.htpasswd,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<(FileSettings, Rules), ConfigError> {
+    let fault = |what| ConfigError::File(format!("{}: {what}", path.display()));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "at start a person waits and sees"
+    )]
+    let text = fs::read(path).map_err(|e| fault(format!("cannot read it: {e}")))?;
+    let file = FileSettings::parse(&text).map_err(fault)?;
+    let rules = file.rules().map_err(fault)?;
+    Ok((file, rules))
 }
 
 /// The address where nothing else is said.
@@ -223,8 +263,6 @@ const LONGEST_POLL_SECONDS: f64 = 3600.0;
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> 
         user_agent: field(headers, &USER_AGENT),
         method: field(headers, &X_ORIGINAL_METHOD),
         uri: field(headers, &X_ORIGINAL_URI),
+        content_type: field(headers, &X_ORIGINAL_CONTENT_TYPE),
         real_ip: field(headers, &X_REAL_IP),
         id: field(headers, &X_REQUEST_ID),
     };
@@ -87,6 +88,9 @@ fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
         Verdict::Allow(user) => {
             headers.insert(X_AUTH_USER, encode(user));
         }
+        Verdict::AllowAnonymous => {
+            headers.insert(X_AUTH_USER, HeaderValue::from_static(""));
+        }
         Verdict::Challenge(_) => {
             headers.insert(WWW_AUTHENTICATE, realm.0.clone());
         }
@@ -111,7 +115,7 @@ fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
 
 fn status(verdict: &Verdict) -> StatusCode {
     match verdict {
-        Verdict::Allow(_) => StatusCode::NO_CONTENT,
+        Verdict::Allow(_) | Verdict::AllowAnonymous => StatusCode::NO_CONTENT,
         Verdict::Challenge(_) => StatusCode::UNAUTHORIZED,
         Verdict::RefuseAgent | Verdict::Forbid | Verdict::Throttle(_) => StatusCode::FORBIDDEN,
         Verdict::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -145,6 +149,7 @@ const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
 static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static X_ORIGINAL_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-original-content-type");
 static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -16,12 +16,11 @@ use self::watch::Watch;
 use crate::hash::{DecoySeed, Limits};
 use crate::htpasswd::{LineErrors, Users};
 use crate::metrics::Metrics;
-use crate::store::{Snapshot, Store, Trouble};
+use crate::store::{Rules, Snapshot, Store, Trouble};
 use crate::systemd;
-use crate::user_agent::UserAgentRules;
 
 /// Reads the rules out of the configuration file's bytes. The error is one line.
-pub type ParseRules = Box<dyn Fn(&[u8]) -> Result<UserAgentRules, String> + Send>;
+pub type ParseRules = Box<dyn Fn(&[u8]) -> Result<Rules, String> + Send>;
 
 /// What to load, and how to notice that it changed.
 pub struct Sources {
@@ -32,7 +31,7 @@ pub struct Sources {
     /// The configuration file, if there is one, and how to read rules from it.
     pub config: Option<(PathBuf, ParseRules)>,
     /// Rules where there is no configuration file.
-    pub user_agents: UserAgentRules,
+    pub rules: Rules,
     /// How often the files are looked at without an event.
     pub poll: Duration,
     /// Whether to ask the system for events.
@@ -78,7 +77,9 @@ pub struct Reload {
     users: Source,
     config: Option<(Source, ParseRules)>,
     current_users: Arc<Users>,
-    current_user_agents: Arc<UserAgentRules>,
+    current_rules: Arc<Rules>,
+    /// What was last said of users whom the rules name.
+    strangers: String,
     poll: Duration,
     watching: Watching,
     wakes: Receiver<Wake>,
@@ -103,11 +104,11 @@ impl Reload {
         let config = sources.config.as_ref().map(|(path, _)| path.as_path());
         watching.follow(std::iter::once(sources.users.as_path()).chain(config));
 
-        let mut user_agents = sources.user_agents;
+        let mut rules = sources.rules;
         let mut config = None;
         if let Some((path, parse)) = sources.config {
-            let (source, rules) = Source::open(path, |bytes| parse(bytes))?;
-            user_agents = rules;
+            let (source, parsed) = Source::open(path, |bytes| parse(bytes))?;
+            rules = parsed;
             config = Some((source, parse));
         }
         let limits = sources.limits;
@@ -115,13 +116,13 @@ impl Reload {
             Source::open(sources.users, |bytes| Ok(Users::parse(bytes, limits)))?;
         announce(users.path(), &current_users, &errors, &metrics);
         metrics.reloads.inc();
-        let (current_users, current_user_agents) = (Arc::new(current_users), Arc::new(user_agents));
+        let (current_users, current_rules) = (Arc::new(current_users), Arc::new(rules));
         let first = Snapshot::new(
             Arc::clone(&current_users),
-            Arc::clone(&current_user_agents),
+            Arc::clone(&current_rules),
             &seed,
         );
-        let reload = Self {
+        let mut reload = Self {
             store: Arc::new(Store::new(first)),
             seed,
             metrics,
@@ -129,13 +130,15 @@ impl Reload {
             users,
             config,
             current_users,
-            current_user_agents,
+            current_rules,
+            strangers: String::new(),
             poll: sources.poll,
             watching,
             wakes,
             wake,
         };
         reload.tell();
+        reload.tell_strangers();
         Ok(reload)
     }
 
@@ -191,7 +194,7 @@ impl Reload {
         {
             match parse(&bytes) {
                 Ok(rules) => {
-                    self.current_user_agents = Arc::new(rules);
+                    self.current_rules = Arc::new(rules);
                     changed = true;
                     source.accept();
                     log::info!("{}: rules loaded", source.path().display());
@@ -209,14 +212,37 @@ impl Reload {
         if changed {
             self.store.replace(Snapshot::new(
                 Arc::clone(&self.current_users),
-                Arc::clone(&self.current_user_agents),
+                Arc::clone(&self.current_rules),
                 &self.seed,
             ));
             self.metrics.reloads.inc();
+            self.tell_strangers();
         }
         if self.report() || changed {
             self.tell();
         }
+    }
+
+    /// Says which users the rules name that there are not. They may come yet.
+    fn tell_strangers(&mut self) {
+        let is_user = |name: &[u8]| self.current_users.find(name).is_some();
+        let strangers = self.current_rules.access.strangers(is_user);
+        let mut told: Vec<_> = strangers
+            .iter()
+            .take(MOST_STRANGERS)
+            .map(|(name, rule)| format!("{name:?} (rule {rule})"))
+            .collect();
+        if strangers.len() > told.len() {
+            told.push(format!("and {} more", strangers.len() - told.len()));
+        }
+        let told = told.join(", ");
+        if told != self.strangers && !told.is_empty() {
+            log::warn!(
+                "{}: the access rules name users who are not in it: {told}",
+                self.users.path().display()
+            );
+        }
+        self.strangers = told;
     }
 
     /// Reports what keeps the files from taking effect; says whether that is news.
@@ -251,6 +277,9 @@ impl Reload {
         });
     }
 }
+
+/// So many are named in one line of the log.
+const MOST_STRANGERS: usize = 10;
 
 /// The watch, where there is one, and the failures that have been told.
 struct Watching {

@@ -10,7 +10,7 @@ use super::{attempt, run, said, skip};
 /// A logged-out docker client; removes its images when dropped.
 pub struct Docker {
     config: TempDir,
-    image: String,
+    images: Vec<String>,
 }
 
 impl Docker {
@@ -26,7 +26,7 @@ impl Docker {
         }
         Some(Self {
             config: tempfile::tempdir().unwrap(),
-            image: String::new(),
+            images: Vec::new(),
         })
     }
 
@@ -41,9 +41,8 @@ impl Docker {
     /// Everything that people do with a registry: log in, push, pull, log out; and what they see
     /// when they may not.
     pub fn exercise(&mut self, registry: &str, user: &str, password: &str) {
-        self.image = format!("{registry}/team/app:1");
-        let image = self.image.clone();
-        self.build(&image);
+        let image = format!("{registry}/team/app:1");
+        self.make(&image);
 
         let refused = attempt(&mut self.command(&["push", &image]));
         check_refused(
@@ -71,7 +70,8 @@ impl Docker {
     }
 
     /// An image from nothing but a few random bytes.
-    fn build(&self, image: &str) {
+    pub fn make(&mut self, image: &str) {
+        self.images.push(image.to_owned());
         let context = tempfile::tempdir().unwrap();
         fs::write(
             context.path().join("Dockerfile"),
@@ -85,6 +85,13 @@ impl Docker {
         run(&mut self.command(&["build", "-q", "-t", image, &context]));
     }
 
+    /// Another name for the first image.
+    pub fn tag(&mut self, name: &str) {
+        let image = self.images.first().unwrap().clone();
+        self.images.push(name.to_owned());
+        run(&mut self.command(&["tag", &image, name]));
+    }
+
     fn id(&self, image: &str) -> String {
         said(&run(
             &mut self.command(&["image", "inspect", "-f", "{{.Id}}", image])
@@ -94,8 +101,8 @@ impl Docker {
 
 impl Drop for Docker {
     fn drop(&mut self) {
-        if !self.image.is_empty() {
-            let _ = attempt(&mut self.command(&["rmi", "-f", &self.image]));
+        for image in &self.images {
+            let _ = attempt(&mut self.command(&["rmi", "-f", image]));
         }
     }
 }

@@ -12,9 +12,11 @@
 mod client;
 mod docker;
 mod gate;
+mod image;
 mod native;
 mod nginx;
 mod patience;
+mod registry;
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -30,9 +32,11 @@ use tempfile::TempDir;
 pub use self::client::{Connection, Response, Target};
 pub use self::docker::Docker;
 pub use self::gate::{Gate, NOBODY, another_address};
+pub use self::image::image;
 pub use self::native::{Native, free_port};
 pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};
+pub use self::registry::{Registry, Understood, send};
 
 /// A temporary folder that nginx's workers can enter.
 pub fn folder() -> TempDir {

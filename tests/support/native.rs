@@ -23,12 +23,17 @@ pub struct Native {
 
 impl Native {
     pub fn start() -> Self {
-        let folder = super::folder();
+        Self::start_in(super::folder(), &[])
+    }
+
+    /// Starts in a folder that may hold users already, and with this in htgate's environment.
+    pub fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let mut child = Command::new(repository("scripts/run.sh"))
             .env("HTGATE_RUN_PORT", port.to_string())
             .env("HTGATE_RUN_FOLDER", folder.path())
             .env("HTGATE_BINARY", env!("CARGO_BIN_EXE_htgate"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("stderr")).unwrap())

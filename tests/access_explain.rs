@@ -1,0 +1,191 @@
+//! `htgate explain`: what it says of a request, and its exit codes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use support::{attempt, line, said};
+
+const RULES: &str = "[[access]]
+users = ['alice']
+repositories = ['team/**']
+actions = ['pull']
+
+[[access]]
+users = ['anonymous']
+repositories = ['public/**']
+actions = ['pull']
+";
+
+fn explain(config: &Path, arguments: &[&str]) -> Output {
+    attempt(
+        Command::new(env!("CARGO_BIN_EXE_htgate"))
+            .args(["explain", "--config"])
+            .arg(config)
+            .args(arguments),
+    )
+}
+
+#[test]
+fn explain_says_who_may_what_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("htgate.toml");
+    fs::write(&config, RULES).unwrap();
+    let users = folder.path().join("htpasswd");
+    fs::write(&users, line("bob", "secret", 4)).unwrap();
+    let users = users.to_str().unwrap();
+    let manifest = "/v2/team/app/manifests/1";
+    let rows: &[(&[&str], i32, &[&str])] = &[
+        (
+            &["--user", "alice", "--method", "GET", "--uri", manifest],
+            0,
+            &[
+                "allowed: by rule 1, in line 1",
+                "user: alice",
+                "seen as: pull team/app",
+            ],
+        ),
+        (
+            &["--user", "alice", "--method", "PUT", "--uri", manifest],
+            1,
+            &[
+                "denied: no rule allows push team/app",
+                "request: PUT /v2/team/app/manifests/1",
+            ],
+        ),
+        (
+            &[
+                "--user",
+                "alice",
+                "--method",
+                "POST",
+                "--uri",
+                "/v2/team/app/blobs/uploads/?from=x",
+            ],
+            1,
+            &[
+                "denied: no rule allows pull x",
+                "seen as: push team/app, pull x",
+            ],
+        ),
+        (
+            &[
+                "--user",
+                "alice",
+                "--method",
+                "GET",
+                "--uri",
+                "/v2/team/../x/tags/list",
+            ],
+            1,
+            &[
+                "denied: no rule can allow what is not clear",
+                "seen as: the path can be read in two",
+            ],
+        ),
+        (
+            &[
+                "--user",
+                "eve",
+                "--method",
+                "GET",
+                "--uri",
+                "/v2/",
+                "--htpasswd",
+                users,
+            ],
+            1,
+            &["denied: the user is unknown", "user: eve (not in "],
+        ),
+        (
+            &[
+                "--user",
+                "bob",
+                "--method",
+                "GET",
+                "--uri",
+                "/v2/",
+                "--htpasswd",
+                users,
+            ],
+            0,
+            &["allowed: every user may", "seen as: the registry's base"],
+        ),
+        (
+            &["--method", "GET", "--uri", "/v2/public/x/tags/list"],
+            0,
+            &[
+                "allowed: by rule 2, in line 6",
+                "user: none (anonymous)",
+                "seen as: pull public/x",
+            ],
+        ),
+        (
+            &["--method", "GET", "--uri", "/v2/"],
+            1,
+            &["denied: credentials are needed"],
+        ),
+        (&["--method", "GET"], 2, &["--uri"]),
+        (
+            &[
+                "--user",
+                "alice",
+                "--method",
+                "GET",
+                "--uri",
+                "/",
+                "--htpasswd",
+                "/none",
+            ],
+            1,
+            &["/none: cannot read it"],
+        ),
+    ];
+    for (arguments, code, expected) in rows {
+        let output = explain(&config, arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {text}");
+        for part in *expected {
+            assert!(
+                text.contains(part),
+                "{arguments:?}: {part} is not in {text}"
+            );
+        }
+    }
+    fs::write(&config, "").unwrap();
+    let output = explain(
+        &config,
+        &["--user", "x", "--method", "PUT", "--uri", manifest],
+    );
+    assert!(output.status.success() && said(&output).contains("no access rules"));
+    fs::write(&config, RULES.replace("alice", "@g")).unwrap();
+    let output = explain(
+        &config,
+        &["--user", "x", "--method", "PUT", "--uri", manifest],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("unknown group '@g'"),
+        "{}",
+        said(&output)
+    );
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_htgate"))
+        .args(["explain", "--method", "GET", "--uri", "/"])
+        .env_remove("HTGATE_CONFIG")
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
+}
