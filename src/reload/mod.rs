@@ -189,11 +189,20 @@ impl Reload {
             .follow(std::iter::once(self.users.path()).chain(config));
 
         let mut changed = false;
+        let had_rules = self.current_rules.access.has_rules();
+        // Half a file without its rules would let every user do everything.
+        let lost_rules = |bytes: &[u8]| had_rules && !bytes.windows(6).any(|w| w == b"access");
         if let Some((source, parse)) = &mut self.config
-            && let Some(bytes) = source.refresh(force, false)
+            && let Some(bytes) = source.refresh(force, lost_rules)
         {
             match parse(&bytes) {
                 Ok(rules) => {
+                    if had_rules && !rules.access.has_rules() {
+                        log::warn!(
+                            "{}: no access rules any more, so every user may do everything",
+                            source.path().display()
+                        );
+                    }
                     self.current_rules = Arc::new(rules);
                     changed = true;
                     source.accept();
@@ -203,7 +212,8 @@ impl Reload {
             }
         }
         let had_users = self.current_users.count() > 0;
-        if let Some(bytes) = self.users.refresh(force, had_users) {
+        let lost_users = |bytes: &[u8]| had_users && bytes.trim_ascii().is_empty();
+        if let Some(bytes) = self.users.refresh(force, lost_users) {
             let (users, errors) = Users::parse(&bytes, self.limits);
             announce(self.users.path(), &users, &errors, &self.metrics);
             self.current_users = Arc::new(users);

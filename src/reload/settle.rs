@@ -47,12 +47,6 @@ pub(super) struct Reading {
     pub(super) fingerprint: Fingerprint,
 }
 
-impl Reading {
-    fn is_empty(&self) -> bool {
-        self.bytes.trim_ascii().is_empty()
-    }
-}
-
 /// Why a file cannot be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
@@ -102,18 +96,21 @@ pub(super) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
     open(path).map(|(_, fingerprint)| fingerprint)
 }
 
-/// Reads the file when it has come to rest. `had_users` says that an empty file would be a
-/// change: it counts only after a longer time, for it may be a write that has just begun.
-pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
+/// Reads the file when it has come to rest. A content that `looks_begun` may be a write that has
+/// only just begun: it counts after a longer time.
+pub(super) fn settle(
+    path: &Path,
+    looks_begun: impl Fn(&[u8]) -> bool,
+) -> Result<Reading, ReadError> {
     let start = Instant::now();
     let mut reading = retry(path)?;
     let mut quiet_since = Instant::now();
     loop {
-        let suspect = had_users && reading.is_empty();
+        let suspect = looks_begun(&reading.bytes);
         if start.elapsed() > USUAL_WAIT && !suspect {
-            return hurry(path, had_users);
+            return hurry(path, looks_begun);
         }
-        if quiet_since.elapsed() >= if suspect { EMPTY_QUIET } else { QUIET } {
+        if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
             let again = retry(path)?;
             if again.fingerprint == reading.fingerprint && again.digest == reading.digest {
                 return Ok(again);
@@ -130,7 +127,7 @@ pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError>
 
 /// Takes what it can of a file that never rests. Who moves whole files into place all the time
 /// is followed file by file: each one must only stay as it is while it is read.
-fn hurry(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
+fn hurry(path: &Path, looks_begun: impl Fn(&[u8]) -> bool) -> Result<Reading, ReadError> {
     let start = Instant::now();
     while start.elapsed() < LONGEST_WAIT {
         let (mut file, fingerprint) = open(path)?;
@@ -140,7 +137,7 @@ fn hurry(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
         let later = Fingerprint::of(&file.metadata()?);
         let again = read_from(&mut file, later)?;
         let same = later.modified == fingerprint.modified;
-        if same && again.digest == reading.digest && !(had_users && reading.is_empty()) {
+        if same && again.digest == reading.digest && !looks_begun(&reading.bytes) {
             return Ok(reading);
         }
     }
@@ -208,8 +205,8 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 const QUIET: Duration = Duration::from_millis(50);
 /// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
-/// A file that had users and is empty must stay so this long.
-const EMPTY_QUIET: Duration = Duration::from_secs(1);
+/// A file that looks as if somebody had only begun to write it must stay so this long.
+const BEGUN_QUIET: Duration = Duration::from_secs(1);
 const USUAL_WAIT: Duration = Duration::from_secs(1);
 /// After so much hurry in vain the file is said to be restless, and tried again at the next look.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
@@ -220,6 +217,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    fn is_empty(bytes: &[u8]) -> bool {
+        bytes.trim_ascii().is_empty()
+    }
 
     #[test]
     fn a_file_written_in_pieces_is_read_whole() {
@@ -235,7 +236,7 @@ mod tests {
                 }
             })
         };
-        let reading = settle(&path, true).unwrap();
+        let reading = settle(&path, is_empty).unwrap();
         writer.join().unwrap();
         assert_eq!(reading.bytes, "line\n".repeat(10).as_bytes());
     }
@@ -246,8 +247,8 @@ mod tests {
         let path = folder.path().join("htpasswd");
         fs::write(&path, "\n").unwrap();
         let start = Instant::now();
-        assert_eq!(settle(&path, true).unwrap().bytes, b"\n");
-        assert!(start.elapsed() >= EMPTY_QUIET);
+        assert_eq!(settle(&path, is_empty).unwrap().bytes, b"\n");
+        assert!(start.elapsed() >= BEGUN_QUIET);
     }
 
     #[test]
@@ -270,7 +271,7 @@ mod tests {
             (Path::new("/dev/null"), "this is a device"),
             (&folder.path().join("none"), "does not exist"),
         ] {
-            let error = settle(path, false).err().unwrap().to_string();
+            let error = settle(path, is_empty).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

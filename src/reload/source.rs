@@ -26,7 +26,8 @@ impl Source {
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<(Self, T), LoadError> {
         let explain = |what: String| LoadError(format!("{}: {what}", path.display()));
-        let reading = settle::settle(&path, false).map_err(|error| explain(error.to_string()))?;
+        let reading =
+            settle::settle(&path, |_| false).map_err(|error| explain(error.to_string()))?;
         let parsed = parse(&reading.bytes).map_err(explain)?;
         let source = Self {
             path,
@@ -44,11 +45,15 @@ impl Source {
     }
 
     /// The file's content, if it is another one than last time. `force` reads it even where
-    /// nothing seems to have changed.
-    pub(super) fn refresh(&mut self, force: bool, had_users: bool) -> Option<Vec<u8>> {
+    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished.
+    pub(super) fn refresh(
+        &mut self,
+        force: bool,
+        looks_begun: impl Fn(&[u8]) -> bool,
+    ) -> Option<Vec<u8>> {
         let settled = match settle::look(&self.path) {
             Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
-            _ => settle::settle(&self.path, had_users)
+            _ => settle::settle(&self.path, looks_begun)
                 .map(|reading| (reading.fingerprint, Some(reading))),
         };
         match settled {

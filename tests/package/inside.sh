@@ -122,6 +122,8 @@ systemctl daemon-reload
 systemctl reset-failed htgate.service
 systemctl restart htgate.service
 
+fails eval 'journalctl -u htgate.service -o cat | grep "keeps its priority"'
+
 echo "== the same package again: an upgrade"
 before=$(main_process)
 chmod 2755 /etc/htgate/users
