@@ -86,8 +86,9 @@ impl Credentials {
         let user = credentials.claimed().len();
         let fits = user > 0 && user <= LONGEST_USER;
         let fits = fits && credentials.password().len() <= LONGEST_PASSWORD;
-        let printable = !credentials.decoded.iter().any(u8::is_ascii_control);
-        (fits && printable).then_some(credentials)
+        // To the end, whatever comes first: without a way out, many bytes are looked at at once.
+        let control = (credentials.decoded.iter()).fold(false, |any, b| any | b.is_ascii_control());
+        (fits && !control).then_some(credentials)
     }
 }
 
