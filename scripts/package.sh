@@ -23,8 +23,9 @@ export SOURCE_DATE_EPOCH
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-rm -rf "$folder"
 mkdir -p "$folder"
+# Of another version, or for another machine.
+rm -f "$folder"/htgate[-_]* "$folder/SHA256SUMS"
 
 # put MODE SOURCE DESTINATION: a file, with its folders.
 put() {
@@ -144,6 +145,6 @@ for machine in x86_64:amd64 aarch64:arm64; do
     make_deb "$architecture" "$binary"
     make_tarball "$architecture" "$binary"
 done
-(cd "$folder" && sha256sum -- * >"$work/sums")
+(cd "$folder" && sha256sum htgate[-_]* >"$work/sums")
 put 644 "$work/sums" "$folder/SHA256SUMS"
 ls -l "$folder"

@@ -43,6 +43,7 @@ impl Python {
         let installed = attempt(Command::new(venv.join("bin/pip")).args([
             "install",
             "--quiet",
+            "--no-compile",
             "--disable-pip-version-check",
             VALIDATOR,
         ]));
