@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room's floor. A room may import only rooms of lower floors, or of its own name.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 22] = [
     ("request", 0),
     ("credentials", 1),
     ("hash", 1),
@@ -25,6 +25,9 @@ const FLOORS: [(&str, u8); 19] = [
     ("htpasswd", 2),
     ("verdict", 2),
     ("listen", 1),
+    ("settle", 1),
+    ("rewrite", 3),
+    ("check", 3),
     ("cache", 3),
     ("metrics", 3),
     ("store", 3),
@@ -40,7 +43,7 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 10] = [
+const KEPT_IN: [(&str, &str); 13] = [
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "user_agent"),
@@ -51,6 +54,9 @@ const KEPT_IN: [(&str, &str); 10] = [
     ("notify", "reload"),
     ("clap", "cli"),
     ("toml", "config"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "commands"),
+    ("rpassword", "commands"),
 ];
 
 const LONGEST_FILE: usize = 400;

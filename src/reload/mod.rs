@@ -1,7 +1,6 @@
 //! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
 //! a file, the last good snapshot stays; whatever is right with the other file takes effect.
 
-mod settle;
 mod source;
 mod watch;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// What the file system says of an open file. Modification times alone are never trusted: an
 /// older file may be moved in, and `cp -p` sets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -23,7 +23,7 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -34,17 +34,22 @@ impl Fingerprint {
         }
     }
 
+    /// Whether both are the same file, whatever it holds by now.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether no directory holds the file any more, so that nobody can reach it to change it.
-    pub(super) fn is_orphan(&self) -> bool {
+    pub(crate) fn is_orphan(&self) -> bool {
         self.links == 0
     }
 }
 
 /// A file's content with what the file system said before it was read.
-pub(super) struct Reading {
-    pub(super) bytes: Vec<u8>,
-    pub(super) digest: [u8; 32],
-    pub(super) fingerprint: Fingerprint,
+pub(crate) struct Reading {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Reading {
@@ -53,9 +58,9 @@ impl Reading {
     }
 }
 
-/// Why a file cannot be read.
+/// Why a file cannot be read. Its text is a remedy as well.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     Missing,
     Io(io::Error),
     NotAFile(&'static str),
@@ -98,13 +103,13 @@ impl From<io::Error> for ReadError {
 
 /// What the file system says of the file right now. Opens it, for a network file system then
 /// asks its server instead of its own memory.
-pub(super) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
+pub(crate) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
     open(path).map(|(_, fingerprint)| fingerprint)
 }
 
 /// Reads the file when it has come to rest. `had_users` says that an empty file would be a
 /// change: it counts only after a longer time, for it may be a write that has just begun.
-pub(super) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
+pub(crate) fn settle(path: &Path, had_users: bool) -> Result<Reading, ReadError> {
     let start = Instant::now();
     let mut reading = retry(path)?;
     let mut quiet_since = Instant::now();
@@ -159,7 +164,8 @@ fn retry(path: &Path) -> Result<Reading, ReadError> {
     }
 }
 
-fn read(path: &Path) -> Result<Reading, ReadError> {
+/// Reads the file as it is this moment, at rest or not.
+pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
     let (mut file, fingerprint) = open(path)?;
     read_from(&mut file, fingerprint)
 }
@@ -205,7 +211,7 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 /// Two readings this far apart must agree.
-const QUIET: Duration = Duration::from_millis(50);
+pub(crate) const QUIET: Duration = Duration::from_millis(50);
 /// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
 /// A file that had users and is empty must stay so this long.
