@@ -55,7 +55,7 @@ const KEPT_IN: [(&str, &str); 13] = [
     ("clap", "cli"),
     ("toml", "config"),
     ("clap_complete", "cli"),
-    ("clap_mangen", "commands"),
+    ("clap_mangen", "cli"),
     ("rpassword", "commands"),
 ];
 

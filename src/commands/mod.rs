@@ -1,11 +1,13 @@
 //! What each command does. Each ends in an exit code.
 
+mod check;
 mod health;
 mod serve;
+mod user;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command};
 
 /// Failed, or found faults.
 const FAILED: u8 = 1;
@@ -17,7 +19,26 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Health(options)) => health::run(&options),
+        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::User(command)) => user::run(&command),
+        Some(Command::Completions(options)) => print(&cli::completions(options.shell)),
+        Some(Command::Man) => match cli::manual() {
+            Ok(page) => print(&page),
+            Err(error) => complain(error, FAILED),
+        },
         None => serve::run(cli.serve),
+    }
+}
+
+/// Prints on standard output.
+fn print(what: &[u8]) -> ExitCode {
+    use std::io::{ErrorKind, Write as _};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(what).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => complain(format_args!("cannot print: {error}"), FAILED),
     }
 }
 

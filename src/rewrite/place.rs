@@ -88,7 +88,7 @@ impl Held {
 
     /// Removes what writers that were killed have left.
     pub(super) fn sweep(&self) -> Result<(), RewriteError> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let folder = self.path.parent().unwrap_or_else(|| Path::new("/"));
         let entries = fs::read_dir(folder);
         let entries = entries.map_err(|error| RewriteError::io("read its folder", &error))?;
         let prefix = aside_prefix(&self.path);
@@ -191,7 +191,7 @@ fn lock(path: &Path) -> Result<File, RewriteError> {
 
 /// A rename lasts through a loss of power only when the folder is on the disk, too.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    File::open(path.parent().unwrap_or_else(|| Path::new("/")))?.sync_all()
 }
 
 fn aside_prefix(path: &Path) -> OsString {

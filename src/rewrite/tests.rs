@@ -24,6 +24,10 @@ fn file(content: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+fn read(path: &Path) -> String {
+    String::from_utf8(settle::read(path).unwrap().bytes).unwrap()
+}
+
 /// A process that calls itself `htpasswd`, has the file open as number 3, waits until another
 /// file took its place, and then runs these commands, with the file's path in `$1`.
 fn writer(path: &Path, commands: &str) -> Child {
@@ -59,7 +63,7 @@ fn check(
     let mut child = writer(&path, theirs);
     let result = rewrite(&path, Absent::Refuse, ours);
     child.wait().unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{theirs}");
+    assert_eq!(read(&path), expected, "{theirs}");
     result
 }
 
@@ -116,7 +120,7 @@ fn writers_wait_for_each_other() {
             scope.spawn(move || put(path, &format!("user{number}")).unwrap());
         }
     });
-    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 5);
+    assert_eq!(read(&path).lines().count(), 5);
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
@@ -142,10 +146,7 @@ fn a_change_between_reading_and_replacing_is_seen() {
         add(file, &name("x"), "ours")
     })
     .unwrap();
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        "a:1\nb:1\nc:1\nx:ours\n"
-    );
+    assert_eq!(read(&path), "a:1\nb:1\nc:1\nx:ours\n");
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn links_mode_and_owner_stay() {
     symlink("htpasswd", &link).unwrap();
     put(&link, "x").unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(fs::read_to_string(&path).unwrap(), "a:1\nx:ours\n");
+    assert_eq!(read(&path), "a:1\nx:ours\n");
     let metadata = fs::metadata(&path).unwrap();
     assert_eq!(metadata.mode() & 0o7777, 0o604);
     assert!(!root || (metadata.uid(), metadata.gid()) == (4711, 4712));
