@@ -32,6 +32,7 @@ pub fn manual() -> io::Result<Vec<u8>> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
+    show_examples(&command, &mut page);
     for inner in command
         .get_subcommands()
         .filter(|inner| inner.get_name() != "help")
@@ -63,18 +64,23 @@ fn describe(command: &Command, parent: &str, page: &mut Vec<u8>) -> io::Result<(
             .replace(".SH DESCRIPTION\n", "")
             .replace(".SH ", ".SS ");
         page.extend(format!(".SH \"{}\"\n{section}", name.to_uppercase()).as_bytes());
-        if let Some(examples) = command.get_after_help() {
-            let examples = examples
-                .to_string()
-                .replace('\\', "\\e")
-                .replace('-', "\\-");
-            page.extend(format!(".PP\n.nf\n{examples}\n.fi\n").as_bytes());
-        }
+        show_examples(command, page);
     }
     for inner in inside {
         describe(inner, &name, page)?;
     }
     Ok(())
+}
+
+/// What the help says after the options.
+fn show_examples(command: &Command, page: &mut Vec<u8>) {
+    if let Some(examples) = command.get_after_help() {
+        let examples = examples
+            .to_string()
+            .replace('\\', "\\e")
+            .replace('-', "\\-");
+        page.extend(format!(".PP\n.nf\n{examples}\n.fi\n").as_bytes());
+    }
 }
 
 const ENDING: &str = r#".SH "EXIT STATUS"
