@@ -198,6 +198,12 @@ impl<'a> Patch<'a> {
         self.changes.is_empty()
     }
 
+    /// How many users are gone.
+    pub fn removed(&self) -> usize {
+        let gone = |change: &&Change<'_>| change.to.is_empty();
+        self.changes.iter().filter(gone).count()
+    }
+
     /// Whether a version of the file says of the changed users what the later version said.
     pub fn holds_in(&self, file: &[u8]) -> bool {
         let present = by_name(file);

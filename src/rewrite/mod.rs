@@ -92,7 +92,7 @@ pub fn rewrite(
     let path = follow(path)?;
     let made = absent == Absent::Make && place::make(&path)?;
     let mut held = Held::take(&path)?;
-    held.sweep()?;
+    held.sweep();
     let mut rounds = 0..MOST_ROUNDS;
     let (mut before, mut after) = loop {
         rounds.next().ok_or(ReadError::Restless)?;
@@ -108,9 +108,11 @@ pub fn rewrite(
         writers::wait_out();
         let stray = held.replaced()?;
         let now = settle(&path, !after.is_empty())?;
+        if stray == before && now.bytes == after {
+            break after;
+        }
         let ours = Patch::between(&before, &after);
-        // A mere beginning of what was there is what a writer leaves that was killed.
-        let wanted = if !before.starts_with(&stray) {
+        let wanted = if stray != before && is_whole(&stray, &before) {
             Patch::between(&after, &now.bytes).apply(&ours.apply(&stray))
         } else if Patch::between(&before, &now.bytes).is_empty() {
             // Nothing but our change is gone: somebody wanted it so.
@@ -133,6 +135,12 @@ pub fn rewrite(
          'htgate user list' and try again"
             .to_owned(),
     ))
+}
+
+/// Whether what was written to a file that had lost its name is all of it. A writer that was
+/// killed or held up leaves a file cut short; one that is done takes away one user at most.
+fn is_whole(stray: &[u8], before: &[u8]) -> bool {
+    !before.starts_with(stray) && Patch::between(before, stray).removed() <= 1
 }
 
 /// Where a path leads. The file itself may be absent.

@@ -86,11 +86,10 @@ impl Held {
         }
     }
 
-    /// Removes what writers that were killed have left.
-    pub(super) fn sweep(&self) -> Result<(), RewriteError> {
-        let folder = self.path.parent().unwrap_or_else(|| Path::new("/"));
-        let entries = fs::read_dir(folder);
-        let entries = entries.map_err(|error| RewriteError::io("read its folder", &error))?;
+    /// Removes what writers that were killed have left, as far as that can be.
+    pub(super) fn sweep(&self) {
+        let folder = self.path.parent().map(fs::read_dir);
+        let entries = folder.into_iter().flatten().flatten();
         let prefix = aside_prefix(&self.path);
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -105,7 +104,6 @@ impl Held {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        Ok(())
     }
 
     fn write_aside(&self, bytes: &[u8], like: &fs::Metadata) -> Result<Aside, RewriteError> {
@@ -171,7 +169,11 @@ fn lock(path: &Path) -> Result<File, RewriteError> {
     loop {
         // Looked at first: a FIFO would hang whoever opens it.
         let fingerprint = settle::look(path)?;
-        let file = File::open(path).map_err(ReadError::from)?;
+        // A network file system locks only what is open for writing.
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file
+            .or_else(|_| File::open(path))
+            .map_err(ReadError::from)?;
         match file.try_lock() {
             Ok(()) => {
                 let held = Fingerprint::of(&file.metadata().map_err(ReadError::from)?);

@@ -92,6 +92,12 @@ fn what_is_written_to_the_old_file_is_carried_over() {
     // It was killed after it truncated the file.
     let torn = ": >/proc/$$/fd/3";
     check(given, add, torn, "# c\na:1\nb:1\nx:ours\n").unwrap();
+    // It was held up in the middle, and had another user's line at the start.
+    let cut = "printf 'a:2\\n' >&3; : >/proc/$$/fd/3; printf 'a:2\\n' >\"/proc/$$/fd/3\"";
+    check("a:1\nb:1\nc:1\n", add, cut, "a:1\nb:1\nc:1\nx:ours\n").unwrap();
+    // It removed a user.
+    let gone = ": >/proc/$$/fd/3; printf '# c\\nb:1\\n' >\"/proc/$$/fd/3\"";
+    check(given, add, gone, "# c\nb:1\nx:ours\n").unwrap();
     let both = format!("printf '# c\\na:1\\nb:2\\nx:ours\\n' >\"$1\"; {late}");
     check(given, add, &both, "# c\na:1\nb:2\ntheirs:1\nx:ours\n").unwrap();
 }

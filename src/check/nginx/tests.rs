@@ -78,6 +78,13 @@ fn planted_faults() {
             "10m",
         ),
         (
+            SERVER,
+            "    client_max_body_size 0;\n",
+            "",
+            Rule::BodyLimit,
+            auth,
+        ),
+        (
             HTTP,
             "    keepalive 32;\n",
             "",
