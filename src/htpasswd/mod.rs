@@ -3,13 +3,15 @@
 
 mod edit;
 mod lines;
+mod patch;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-pub use self::edit::{EditError, Name, NameError, Patch, add, remove, set};
+pub use self::edit::{EditError, Name, NameError, add, remove, set};
 pub use self::lines::{Line, lines};
+pub use self::patch::Patch;
 use crate::credentials::LONGEST_USER;
 use crate::hash::{HashError, Kind, Limits, PasswordHash};
 

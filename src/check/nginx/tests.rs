@@ -382,21 +382,3 @@ fn values_are_inherited_as_nginx_does_it() {
         check(&closed, &[]);
     }
 }
-
-#[test]
-fn no_gate_at_all() {
-    let seen = findings("nginx.conf", "http { server { listen 80; } }");
-    assert_eq!((seen[0].rule, seen[0].line), (Rule::NoGate, None));
-    let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
-                 internal; proxy_pass http://htgate/; } }";
-    let seen = findings("site.conf", wrong);
-    let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.line)).collect();
-    assert_eq!(lines, [(Rule::NoGate, None), (Rule::NoGate, Some(3))]);
-    // Another service is none of our business.
-    let other = "server { auth_request /_a; location = /_a { proxy_pass http://oauth/validate; } }";
-    let seen = findings("site.conf", other);
-    assert_eq!(
-        seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
-        [Rule::NoGate]
-    );
-}
