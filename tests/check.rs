@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use support::{attempt, folder, line, repository, run, said};
+use support::{attempt, folder, free_port, line, repository, run, said};
 
 fn check(arguments: &[&str]) -> Output {
     attempt(
@@ -201,11 +201,20 @@ fn nginx_prints(folder: &Path, change: impl Fn(&str, String) -> String) -> Outpu
             )
             .replace("/etc/nginx/certs", &place)
             .replace("/var/log/nginx", &place)
+            // Who is not root cannot even test those.
+            .replace("listen 443", &format!("listen {}", free_port()))
+            .replace("listen 80", &format!("listen {}", free_port()))
             // A name that only the compose network knows.
             .replace("registry:5000", "127.0.0.1:5000");
         fs::write(to, change(file, text)).unwrap();
     }
-    let main = format!("pid {place}/pid;\nevents {{ }}\nhttp {{\n    include conf.d/*.conf;\n}}\n");
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {place}/{name};\n"))
+        .concat();
+    let main = format!(
+        "pid {place}/pid;\nerror_log {place}/log;\nevents {{ }}\nhttp {{\naccess_log off;\n\
+         {temporary}include conf.d/*.conf;\n}}\n"
+    );
     fs::write(folder.join("nginx.conf"), main).unwrap();
     if !folder.join("domain.crt").exists() {
         run(Command::new("openssl")

@@ -128,14 +128,14 @@ fn add_set_remove_and_list() {
     check(
         &add(&file, "alice", "x"),
         1,
-        "the user 'alice' is there already",
+        "alice: the user is there already",
     );
     let set = |name: &str| user(&["set", "--password-stdin", "--cost", "5", name], &file);
-    check(&feed(set("carol"), "x"), 1, "there is no user 'carol'");
+    check(&feed(set("carol"), "x"), 1, "carol: there is no such user");
     check(
         &feed(user(&["remove", "carol"], &file), ""),
         1,
-        "there is no user 'carol'",
+        "carol: there is no such user",
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), given);
 
@@ -183,7 +183,7 @@ fn add_set_remove_and_list() {
     check(
         &feed(user(&["verify", "--password-stdin", "eve"], &file), "x"),
         1,
-        "no user 'eve'",
+        "eve: there is no such user",
     );
 
     check(&feed(user(&["remove", "alice"], &file), ""), 0, "");

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{FAILED, USAGE, complain, print};
+use super::{FAILED, MOST_LINES, USAGE, complain, print};
 use crate::check::users::{Modes, Row};
 use crate::check::{Finding, Rule, Severity, nginx, told, users};
 use crate::cli::{CheckOptions, OutputFormat, ServeOptions};
@@ -306,8 +306,6 @@ fn json_row(row: &Row) -> Value {
     })
 }
 
-/// More faulty lines than anybody reads.
-const MOST_LINES: usize = 10_000;
 /// The longest that one hash is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No configuration is larger, in bytes.

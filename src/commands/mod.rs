@@ -13,6 +13,8 @@ use crate::cli::{self, Cli, Command};
 const FAILED: u8 = 1;
 /// Wrong usage, as clap has it.
 const USAGE: u8 = 2;
+/// More faulty lines than anybody reads.
+const MOST_LINES: usize = 10_000;
 
 /// Runs the command that was given.
 pub fn run(cli: Cli) -> ExitCode {

@@ -83,7 +83,7 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// Why a file is left as it is.
+/// Why a file is left as it is. Its text is a remedy as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditError {
     /// The user has a line already.
@@ -91,6 +91,17 @@ pub enum EditError {
     /// The user has no line.
     Absent,
 }
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exists => "the user is there already; set a password with 'htgate user set'",
+            Self::Absent => "there is no such user; see 'htgate user list'",
+        })
+    }
+}
+
+impl std::error::Error for EditError {}
 
 /// The file with a new line for a user who has none.
 ///

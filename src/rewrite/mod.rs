@@ -48,8 +48,7 @@ pub enum RewriteError {
 impl fmt::Display for RewriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Edit(EditError::Exists) => f.write_str("the user is there already"),
-            Self::Edit(EditError::Absent) => f.write_str("there is no such user"),
+            Self::Edit(error) => error.fmt(f),
             Self::Other(what) => f.write_str(what),
         }
     }

@@ -74,7 +74,7 @@ impl Held {
             return Ok(Vec::new());
         };
         let mut last: Option<Vec<u8>> = None;
-        loop {
+        for _ in 0..MOST_READINGS {
             let mut bytes = Vec::new();
             file.rewind()?;
             file.read_to_end(&mut bytes)?;
@@ -84,6 +84,7 @@ impl Held {
             last = Some(bytes);
             thread::sleep(QUIET);
         }
+        Err(ReadError::Restless)
     }
 
     /// Removes what writers that were killed have left, as far as that can be.
@@ -208,5 +209,7 @@ const NEW_MODE: u32 = 0o640;
 /// Until owner and mode are those of the file that is replaced.
 const PRIVATE: u32 = 0o600;
 const STEP: Duration = Duration::from_millis(10);
+/// Whoever writes to the old file for longer than these take never ends.
+const MOST_READINGS: u8 = 100;
 /// Each writer holds the lock for a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{FAILED, complain, print};
+use super::{FAILED, MOST_LINES, complain, print};
 use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
@@ -69,12 +69,7 @@ fn remove(user: &NamedUser) -> Result<ExitCode, String> {
 fn explain(path: &Path, name: &Name, error: &RewriteError) -> String {
     let path = path.display();
     match error {
-        RewriteError::Edit(EditError::Exists) => format!(
-            "{path}: the user '{name}' is there already; set a password with 'htgate user set'"
-        ),
-        RewriteError::Edit(EditError::Absent) => {
-            format!("{path}: there is no user '{name}'; see 'htgate user list'")
-        }
+        RewriteError::Edit(error) => format!("{path}: {name}: {error}"),
         RewriteError::Other(what) => format!("{path}: {what}"),
     }
 }
@@ -100,6 +95,10 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
     for error in errors.first() {
         complain(format_args!("{path}:{}: {}", error.line, error.fault), 0);
     }
+    let untold = errors.count() - errors.first().len() as u64;
+    if untold > 0 {
+        complain(format_args!("{path}: {untold} more lines are faulty"), 0);
+    }
     Ok(code)
 }
 
@@ -109,9 +108,7 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
     let Some(hash) = users.find(name.as_bytes()) else {
         let line = lines(&file).find(|line| line.name() == Some(name.as_bytes()));
         let Some(line) = line else {
-            return Err(format!(
-                "{path}: there is no user '{name}'; see 'htgate user list'"
-            ));
+            return Err(format!("{path}: {name}: {}", EditError::Absent));
         };
         let error = errors
             .first()
@@ -140,7 +137,7 @@ fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> 
     if let Some(cost) = options.max_bcrypt_cost {
         limits.max_bcrypt_cost = cost;
     }
-    let (users, errors) = Users::parse_and_tell(&file, limits, usize::MAX);
+    let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }
 
