@@ -1,5 +1,10 @@
 //! The command line and its environment variables, as clap reads them.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these are help texts, where brackets are brackets"
+)]
+
 mod print;
 mod tools;
 

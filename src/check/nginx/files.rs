@@ -108,6 +108,8 @@ impl Files<'_> {
                 .filter(|(file, _)| matches(&pattern, file))
                 .collect();
             found.sort_by(|(a, _), (b, _)| a.cmp(b));
+            // A file that is included twice may be printed twice.
+            found.dedup_by(|(a, _), (b, _)| a == b);
             // nginx -T prints every file that there is: a pattern that fits none is none's.
             if found.is_empty() && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '['])) {
                 absent.push(place.clone());
