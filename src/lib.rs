@@ -12,6 +12,8 @@
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
 //!   [`listen`] opens sockets, [`priority`] asks the scheduler, [`systemd`] hears how we are.
+//! - Beside them: [`check`] finds faults in users, files and nginx's configuration, [`rewrite`]
+//!   replaces the users file, `settle` reads a file that somebody may be writing.
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
 
 pub mod client;
@@ -40,6 +42,10 @@ pub mod listen;
 pub mod priority;
 pub mod reload;
 pub mod systemd;
+
+pub mod check;
+pub mod rewrite;
+mod settle;
 
 pub mod cli;
 pub mod commands;

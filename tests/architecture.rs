@@ -30,6 +30,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("priority", 1),
     ("audit", 3),
     ("systemd", 1),
+    ("settle", 1),
+    ("rewrite", 3),
+    ("check", 3),
     ("cache", 3),
     ("metrics", 3),
     ("store", 3),
@@ -62,6 +65,9 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("sd_notify", "systemd"),
     ("clap", "cli"),
     ("toml", "config"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
+    ("rpassword", "commands"),
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -1,18 +1,22 @@
 //! What each command does. Each ends in an exit code.
 
+mod check;
 mod explain;
 mod health;
 mod serve;
+mod user;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command};
 use crate::config::ConfigError;
 
 /// Failed, or found faults.
 const FAILED: u8 = 1;
 /// Wrong usage, as clap has it.
 const USAGE: u8 = 2;
+/// More faulty lines than anybody reads.
+const MOST_LINES: usize = 10_000;
 
 /// Runs the command that was given.
 pub fn run(cli: Cli) -> ExitCode {
@@ -20,6 +24,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Health(options)) => health::run(&options),
+        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::User(command)) => user::run(&command),
+        Some(Command::Completions(options)) => print(&cli::completions(options.shell)),
+        Some(Command::Man) => match cli::manual() {
+            Ok(page) => print(&page),
+            Err(error) => complain(error, FAILED),
+        },
         None => serve::run(cli.serve),
     }
 }
@@ -31,6 +42,18 @@ fn complain_of(error: &ConfigError) -> ExitCode {
         ConfigError::File(_) => FAILED,
     };
     complain(error, code)
+}
+
+/// Prints on standard output.
+fn print(what: &[u8]) -> ExitCode {
+    use std::io::{ErrorKind, Write as _};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(what).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => complain(format_args!("cannot print: {error}"), FAILED),
+    }
 }
 
 /// Says on standard error what went wrong, in one line.

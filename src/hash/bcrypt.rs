@@ -24,6 +24,23 @@ impl Bcrypt {
         Self { cost, salt, digest }
     }
 
+    /// The hash of a password, with a salt from fresh random bytes.
+    pub fn of(password: &[u8], cost: u8, salt: [u8; SALT]) -> Self {
+        let mut digest = [0; DIGEST];
+        let computed = compute(cost, salt, password);
+        digest
+            .iter_mut()
+            .zip(computed.iter())
+            .for_each(|(to, from)| *to = *from);
+        Self::from_parts(cost, salt, digest)
+    }
+
+    /// The hash as a line of the file has it.
+    pub fn to_text(&self) -> String {
+        let (salt, digest) = (ENGINE.encode(self.salt), ENGINE.encode(self.digest));
+        format!("$2y${:02}${salt}{digest}", self.cost)
+    }
+
     /// Reads what follows `$2y$`.
     pub(super) fn parse(rest: &[u8], limits: Limits) -> Result<Self, HashError> {
         let (cost, rest) = match rest {
@@ -59,10 +76,7 @@ impl Bcrypt {
 
     /// Whether the password's first 72 bytes have this digest.
     pub(super) fn matches(&self, password: &[u8]) -> bool {
-        // The NUL that ends the C string is part of the key, where there is room for it.
-        let mut key = Zeroizing::new(Vec::with_capacity(KEY));
-        key.extend(password.iter().copied().chain([0]).take(KEY));
-        let computed = Zeroizing::new(::bcrypt::bcrypt(self.cost.into(), self.salt, &key));
+        let computed = compute(self.cost, self.salt, password);
         // The 24th byte is not stored, a quirk of the first implementation.
         computed
             .get(..DIGEST)
@@ -85,16 +99,24 @@ impl Bcrypt {
     }
 }
 
+fn compute(cost: u8, salt: [u8; SALT], password: &[u8]) -> Zeroizing<[u8; 24]> {
+    // The NUL that ends the C string is part of the key, where there is room for it.
+    let mut key = Zeroizing::new(Vec::with_capacity(KEY));
+    key.extend(password.iter().copied().chain([0]).take(KEY));
+    Zeroizing::new(::bcrypt::bcrypt(cost.into(), salt, &key))
+}
+
 /// Salt, digest and cost.
 pub(super) const FINGERPRINT: usize = SALT + DIGEST + 1;
-pub(super) const SALT: usize = 16;
+/// Bytes of salt.
+pub const SALT: usize = 16;
 pub(super) const DIGEST: usize = 23;
 const SALT_CHARS: usize = 22;
 const DIGEST_CHARS: usize = 31;
 const MIN_COST: u8 = 4;
 const MAX_COST: u8 = 31;
 /// Bytes of the password that count.
-const KEY: usize = 72;
+pub const KEY: usize = 72;
 
 fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], HashError> {
     let mut bytes = [0; N];
@@ -109,6 +131,7 @@ fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], HashError> {
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
+        .with_encode_padding(false)
         .with_decode_allow_trailing_bits(false)
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
@@ -201,6 +224,19 @@ mod tests {
         for (text, error) in rows {
             assert_eq!(parse(&text), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_made_is_read_again() {
+        let made = Bcrypt::of(b"U*U", 5, decode(b"CCCCCCCCCCCCCCCCCCCCC.").unwrap());
+        let text = made.to_text();
+        assert_eq!(
+            text,
+            "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
+        );
+        assert!(parse(&text).unwrap().matches(b"U*U"));
+        let cost = Bcrypt::from_parts(10, [0; SALT], [0; DIGEST]).to_text();
+        assert!(cost.starts_with("$2y$10$"));
     }
 
     #[test]

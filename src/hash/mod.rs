@@ -7,7 +7,7 @@ mod decoy;
 
 use std::fmt;
 
-pub use self::bcrypt::Bcrypt;
+pub use self::bcrypt::{Bcrypt, KEY as BCRYPT_KEY, SALT as BCRYPT_SALT};
 pub use self::decoy::{DecoySeed, Decoys};
 
 /// A stored hash that is well formed and that this service is willing to compute.

@@ -1,7 +1,6 @@
 //! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
 //! a file, the last good snapshot stays; whatever is right with the other file takes effect.
 
-mod settle;
 mod source;
 mod watch;
 
@@ -16,6 +15,7 @@ use self::watch::Watch;
 use crate::hash::{DecoySeed, Limits};
 use crate::htpasswd::{LineErrors, Users};
 use crate::metrics::Metrics;
+use crate::settle::is_blank;
 use crate::store::{Rules, Snapshot, Store, Trouble};
 use crate::systemd;
 
@@ -212,7 +212,7 @@ impl Reload {
             }
         }
         let had_users = self.current_users.count() > 0;
-        let lost_users = |bytes: &[u8]| had_users && bytes.trim_ascii().is_empty();
+        let lost_users = |bytes: &[u8]| had_users && is_blank(bytes);
         if let Some(bytes) = self.users.refresh(force, lost_users) {
             let (users, errors) = Users::parse(&bytes, self.limits);
             announce(self.users.path(), &users, &errors, &self.metrics);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::LoadError;
-use super::settle::{self, Fingerprint, Reading};
+use crate::settle::{self, Fingerprint, Reading};
 
 /// A file that is looked at again and again.
 pub(super) struct Source {

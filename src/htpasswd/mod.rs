@@ -1,10 +1,17 @@
 //! The bytes of an htpasswd file to users, with every line that cannot be used and why. A bad
 //! line never costs another one its effect. Knows no paths and no reload policy.
 
+mod edit;
+mod lines;
+mod patch;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+pub use self::edit::{EditError, Name, NameError, add, remove, set};
+pub use self::lines::{Line, lines};
+pub use self::patch::Patch;
 use crate::credentials::LONGEST_USER;
 use crate::hash::{HashError, Kind, Limits, PasswordHash};
 
@@ -20,19 +27,20 @@ impl Users {
     /// Reads a file. The first line of a name counts, as in nginx and Apache, even where it is
     /// unusable: a line broken on purpose, to lock somebody out, is not undone by an older one.
     pub fn parse(file: &[u8], limits: Limits) -> (Self, LineErrors) {
-        let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
+        Self::parse_and_tell(file, limits, MOST_LINE_ERRORS)
+    }
+
+    /// Reads a file, and tells up to `most` faulty lines one by one.
+    pub fn parse_and_tell(file: &[u8], limits: Limits, most: usize) -> (Self, LineErrors) {
         let mut users = Self::default();
         let mut errors = LineErrors::default();
-        for (line, number) in file.split(|byte| *byte == b'\n').zip(1..) {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.starts_with(b"#") || line.trim_ascii().is_empty() {
-                continue;
-            }
-            if let Err(fault) = users.admit(line, limits) {
-                errors.push(LineError {
-                    line: number,
+        for line in lines(file) {
+            if let Err(fault) = users.admit(line.text, limits) {
+                let error = LineError {
+                    line: line.number,
                     fault,
-                });
+                };
+                errors.push(error, most);
             }
         }
         (users, errors)
@@ -141,7 +149,7 @@ pub struct LineErrors {
 }
 
 impl LineErrors {
-    /// The first errors, in the order of their lines, at most [`MOST_LINE_ERRORS`].
+    /// The first errors, in the order of their lines.
     pub fn first(&self) -> &[LineError] {
         &self.first
     }
@@ -151,8 +159,8 @@ impl LineErrors {
         self.count
     }
 
-    fn push(&mut self, error: LineError) {
-        if self.first.len() < MOST_LINE_ERRORS {
+    fn push(&mut self, error: LineError, most: usize) {
+        if self.first.len() < most {
             self.first.push(error);
         }
         self.count += 1;
@@ -162,8 +170,6 @@ impl LineErrors {
 /// No more faulty lines than this are told one by one: a file of another kind, given by mistake,
 /// would fill the log.
 pub const MOST_LINE_ERRORS: usize = 20;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,23 @@
 //! The command line and its environment variables, as clap reads them.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these are help texts, where brackets are brackets"
+)]
+
+mod print;
+mod tools;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+pub use self::print::{completions, manual};
+pub use self::tools::{
+    CheckOptions, CompletionOptions, NamedUser, NewPassword, OutputFormat, PasswordOptions,
+    UserCommand, UsersOptions, VerifyOptions,
+};
 use crate::listen::{Address, SocketMode};
 
 /// Answers nginx `auth_request` subrequests from an htpasswd file.
@@ -31,11 +44,26 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer nginx's subrequests (this is the default).
+    #[command(
+        after_help = "Example: htgate serve --htpasswd /etc/htgate/users/htpasswd \\\n         \
+                      --listen unix:/run/htgate/htgate.sock --socket-group www-data"
+    )]
     Serve(Box<ServeOptions>),
     /// Say what the access rules make of a request; exit code 1 if it would be denied.
     Explain(ExplainOptions),
     /// Ask a running htgate whether it is ready; exit code 1 if not.
+    #[command(after_help = "Example: htgate health --listen unix:/run/htgate/htgate.sock")]
     Health(HealthOptions),
+    /// Look for faults in the users file, htgate.toml and nginx's configuration.
+    Check(Box<CheckOptions>),
+    /// Change or look at the users in an htpasswd file.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Print a script that completes this command line in a shell.
+    Completions(CompletionOptions),
+    /// Print the manual page, htgate(8).
+    #[command(after_help = "Example: htgate man > /usr/local/share/man/man8/htgate.8")]
+    Man,
 }
 
 /// Where to listen and how to log: needed before and outside of judging.

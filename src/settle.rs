@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// What the file system says of an open file. Modification times alone are never trusted: an
 /// older file may be moved in, and `cp -p` sets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -23,7 +23,7 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -34,22 +34,27 @@ impl Fingerprint {
         }
     }
 
+    /// Whether both are the same file, whatever it holds by now.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether no directory holds the file any more, so that nobody can reach it to change it.
-    pub(super) fn is_orphan(&self) -> bool {
+    pub(crate) fn is_orphan(&self) -> bool {
         self.links == 0
     }
 }
 
 /// A file's content with what the file system said before it was read.
-pub(super) struct Reading {
-    pub(super) bytes: Vec<u8>,
-    pub(super) digest: [u8; 32],
-    pub(super) fingerprint: Fingerprint,
+pub(crate) struct Reading {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) fingerprint: Fingerprint,
 }
 
-/// Why a file cannot be read.
+/// Why a file cannot be read. Its text is a remedy as well.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     Missing,
     Io(io::Error),
     NotAFile(&'static str),
@@ -92,13 +97,13 @@ impl From<io::Error> for ReadError {
 
 /// What the file system says of the file right now. Opens it, for a network file system then
 /// asks its server instead of its own memory.
-pub(super) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
+pub(crate) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
     open(path).map(|(_, fingerprint)| fingerprint)
 }
 
 /// Reads the file when it has come to rest. A content that `looks_begun` may be a write that has
 /// only just begun: it counts after a longer time.
-pub(super) fn settle(
+pub(crate) fn settle(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
 ) -> Result<Reading, ReadError> {
@@ -123,6 +128,11 @@ pub(super) fn settle(
             (reading, quiet_since) = (retry(path)?, Instant::now());
         }
     }
+}
+
+/// Whether there is nothing to read in a file.
+pub(crate) fn is_blank(bytes: &[u8]) -> bool {
+    bytes.trim_ascii().is_empty()
 }
 
 /// Takes what it can of a file that never rests. Who moves whole files into place all the time
@@ -156,7 +166,8 @@ fn retry(path: &Path) -> Result<Reading, ReadError> {
     }
 }
 
-fn read(path: &Path) -> Result<Reading, ReadError> {
+/// Reads the file as it is this moment, at rest or not.
+pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
     let (mut file, fingerprint) = open(path)?;
     read_from(&mut file, fingerprint)
 }
@@ -202,7 +213,7 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 /// Two readings this far apart must agree.
-const QUIET: Duration = Duration::from_millis(50);
+pub(crate) const QUIET: Duration = Duration::from_millis(50);
 /// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
 /// A file that looks as if somebody had only begun to write it must stay so this long.
@@ -218,10 +229,6 @@ mod tests {
 
     use super::*;
 
-    fn is_empty(bytes: &[u8]) -> bool {
-        bytes.trim_ascii().is_empty()
-    }
-
     #[test]
     fn a_file_written_in_pieces_is_read_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -236,7 +243,7 @@ mod tests {
                 }
             })
         };
-        let reading = settle(&path, is_empty).unwrap();
+        let reading = settle(&path, is_blank).unwrap();
         writer.join().unwrap();
         assert_eq!(reading.bytes, "line\n".repeat(10).as_bytes());
     }
@@ -247,7 +254,7 @@ mod tests {
         let path = folder.path().join("htpasswd");
         fs::write(&path, "\n").unwrap();
         let start = Instant::now();
-        assert_eq!(settle(&path, is_empty).unwrap().bytes, b"\n");
+        assert_eq!(settle(&path, is_blank).unwrap().bytes, b"\n");
         assert!(start.elapsed() >= BEGUN_QUIET);
     }
 
@@ -271,7 +278,7 @@ mod tests {
             (Path::new("/dev/null"), "this is a device"),
             (&folder.path().join("none"), "does not exist"),
         ] {
-            let error = settle(path, is_empty).err().unwrap().to_string();
+            let error = settle(path, is_blank).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,0 +1,164 @@
+//! What is wrong with users, files and nginx's configuration: each finding with its place and its
+//! remedy. Pure: others read the files and measure. No finding ever quotes a hash.
+
+pub mod nginx;
+pub mod users;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing it is.
+    pub rule: Rule,
+    /// The file that it is in.
+    pub file: String,
+    /// The line, from 1, where it has one.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}; {} [{}]", self.what, self.remedy, self.rule)
+    }
+}
+
+/// Whether something must be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It breaks something, or opens it.
+    Mend,
+    /// It is good to know.
+    Know,
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $severity:ident;)*) => {
+        /// The kinds of findings. `docs/check.md` explains each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Rule {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Rule {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name, as it is printed and as `--ignore` takes it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Whether something must be done.
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Self::$variant => Severity::$severity,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// `htgate.toml` or another setting cannot be used.
+    Settings, "settings", Mend;
+    /// An access rule that changes nothing.
+    IdleRule, "idle-rule", Mend;
+    /// A file cannot be read.
+    Unreadable, "unreadable", Mend;
+    /// Nobody can log in.
+    NoUsers, "no-users", Mend;
+    /// A line of the users file is left out.
+    FaultyLine, "faulty-line", Mend;
+    /// A user has several lines.
+    Duplicate, "duplicate", Mend;
+    /// Everybody on the machine can read the hashes.
+    Readable, "readable", Mend;
+    /// Everybody on the machine decides who gets in.
+    Writable, "writable", Mend;
+    /// Hashes that are guessed too easily if the file is stolen.
+    WeakFormat, "weak-format", Know;
+    /// Hashes that keep this machine busy for long.
+    SlowFormat, "slow-format", Know;
+    /// nginx would not understand this, or we do not see all of it.
+    Syntax, "syntax", Mend;
+    /// Nothing asks htgate.
+    NoGate, "no-gate", Mend;
+    /// Anybody can ask htgate through nginx.
+    MissingInternal, "missing-internal", Mend;
+    /// Bodies are sent to htgate, or announced.
+    BodyPassed, "body-passed", Mend;
+    /// Large bodies are refused by the auth location.
+    BodyLimit, "body-limit", Mend;
+    /// A connection to htgate for each request.
+    NoKeepalive, "no-keepalive", Mend;
+    /// The answer for one is given to another.
+    ProxyCache, "proxy-cache", Mend;
+    /// An address passes instead of a password.
+    SatisfyAny, "satisfy-any", Mend;
+    /// A refusal is turned into something else.
+    ErrorPage, "error-page", Mend;
+    /// A location passes requests on without a password.
+    OpenLocation, "open-location", Mend;
+    /// Another way through nginx leads to the same application.
+    Bypass, "bypass", Mend;
+    /// The application, or htgate, can be reached past nginx.
+    OpenPort, "open-port", Mend;
+    /// The API header is missing on errors.
+    ApiHeader, "api-header", Mend;
+    /// What a client sends reaches htgate.
+    ClientHeaders, "client-headers", Mend;
+    /// htgate is not told what it must know.
+    MissingHeader, "missing-header", Mend;
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not the name of a rule.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnknownRule;
+
+impl fmt::Display for UnknownRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+        write!(f, "say one of {}", names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownRule {}
+
+impl FromStr for Rule {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|rule| rule.name() == text).ok_or(UnknownRule)
+    }
+}
+
+/// Splits a message that is a remedy as well.
+pub fn told(rule: Rule, file: &str, line: Option<u64>, message: &str) -> Finding {
+    let (what, remedy) = message.split_once("; ").unwrap_or((message, "mend it"));
+    Finding {
+        rule,
+        file: file.to_owned(),
+        line,
+        what: what.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}

@@ -1,0 +1,277 @@
+//! The locations through which nginx asks htgate: which they are, and what each must say.
+
+use super::super::{Finding, Rule};
+use super::at;
+use super::syntax::Directive;
+use super::tree::{Id, Tree, own};
+use super::upstream::{Target, backends};
+
+/// The auth locations that lead to htgate.
+pub(super) struct Gates(Vec<Id>);
+
+impl Gates {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a level is one of them.
+    pub(super) fn have(&self, id: Id) -> bool {
+        self.0.contains(&id)
+    }
+
+    /// Whether a request to this level is asked for a password first.
+    pub(super) fn guard(&self, tree: &Tree<'_>, id: Id) -> bool {
+        target(tree, id).is_some_and(|target| self.0.contains(&target))
+    }
+}
+
+/// The location that is asked before a level is entered.
+fn target(tree: &Tree<'_>, id: Id) -> Option<Id> {
+    let path = tree
+        .value(id, "auth_request")
+        .filter(|path| *path != "off")?;
+    tree.location(tree.around(id, "server")?, path)
+}
+
+/// Finds the auth locations that lead to htgate, and those that try to.
+pub(super) fn find(tree: &Tree<'_>, findings: &mut Vec<Finding>) -> Gates {
+    let mut gates = Vec::new();
+    let levels = tree.all().filter(|id| tree.around(*id, "server").is_some());
+    for id in levels {
+        let Some(said) = tree.effective(id, "auth_request") else {
+            continue;
+        };
+        if said.first() == "off" {
+            continue;
+        }
+        let Some(location) = target(tree, id) else {
+            let message = "no location of this server is named by this auth_request; \
+                           include htgate-server.conf";
+            findings.push(at(Rule::NoGate, &said.place, message));
+            continue;
+        };
+        let Some(pass) = own(tree.inside(location), "proxy_pass").last() else {
+            continue;
+        };
+        let target = Target::parse(pass.first());
+        let asked = if target.path.is_empty() {
+            said.first()
+        } else {
+            target.path
+        };
+        if asked.split('?').next() == Some(ENDPOINT) {
+            if !gates.contains(&location) {
+                gates.push(location);
+            }
+        } else if target.host.contains("htgate") {
+            let message = format!("this asks {asked}; htgate answers at {ENDPOINT}");
+            findings.push(at(Rule::NoGate, &pass.place, &message));
+        }
+    }
+    Gates(gates)
+}
+
+/// What every auth location must say.
+pub(super) fn check(tree: &Tree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
+    for id in &gates.0 {
+        if let Some(opener) = tree.opener(*id) {
+            let gate = Gate {
+                tree,
+                id: *id,
+                opener,
+            };
+            gate.check(&mut |rule, said, message| findings.push(at(rule, &said.place, message)));
+        }
+    }
+}
+
+struct Gate<'a> {
+    tree: &'a Tree<'a>,
+    id: Id,
+    opener: &'a Directive,
+}
+
+type Tell<'a> = dyn FnMut(Rule, &Directive, &str) + 'a;
+
+impl<'a> Gate<'a> {
+    fn check(&self, tell: &mut Tell<'_>) {
+        let here = self.opener;
+        if !self.tree.is_internal(self.id) {
+            let message = "clients can ask the auth location themselves; put 'internal;' into it";
+            tell(Rule::MissingInternal, here, message);
+        }
+        self.check_body(tell);
+        self.check_connections(tell);
+        self.check_headers(tell);
+        if let Some(cache) = self.other_than("proxy_cache", "off") {
+            let message = "a remembered answer lets the next request pass without a password; \
+                           put 'proxy_cache off;' into the auth location";
+            tell(Rule::ProxyCache, cache, message);
+        }
+        for backend in backends(self.tree, self.id) {
+            if backend.address.is_public() {
+                let message = "whoever reaches this port can try passwords past nginx; let htgate \
+                               listen on a unix socket or on 127.0.0.1";
+                tell(Rule::OpenPort, backend.said, message);
+            }
+        }
+    }
+
+    fn check_body(&self, tell: &mut Tell<'_>) {
+        if self.tree.value(self.id, "proxy_pass_request_body") != Some("off") {
+            let said = self.said("proxy_pass_request_body");
+            let message = "bodies are sent to htgate, which reads none; \
+                           put 'proxy_pass_request_body off;' into the auth location";
+            tell(Rule::BodyPassed, said, message);
+        }
+        if self
+            .header("Content-Length")
+            .is_none_or(|said| !said.last().is_empty())
+        {
+            let said = self.header("Content-Length").unwrap_or(self.opener);
+            let message = "a body is announced to htgate that never comes; \
+                           put \"proxy_set_header Content-Length '';\" into the auth location";
+            tell(Rule::BodyPassed, said, message);
+        }
+        let limit = self
+            .tree
+            .value(self.id, "client_max_body_size")
+            .unwrap_or("1m");
+        if limit
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+            .parse()
+            != Ok(0_u64)
+        {
+            let said = self.said("client_max_body_size");
+            let message = format!(
+                "uploads over {limit} are refused by the auth location, with a 500; \
+                 put 'client_max_body_size 0;' into it"
+            );
+            tell(Rule::BodyLimit, said, &message);
+        }
+    }
+
+    fn check_connections(&self, tell: &mut Tell<'_>) {
+        let Some(pass) = own(self.tree.inside(self.id), "proxy_pass").last() else {
+            return;
+        };
+        let target = Target::parse(pass.first());
+        match target.upstream(self.tree) {
+            None if target.host.contains('$') => (),
+            None => {
+                let message = "every request opens a connection to htgate; name an upstream \
+                               block with 'keepalive 32;' here";
+                tell(Rule::NoKeepalive, pass, message);
+            }
+            Some(upstream) => {
+                let keepalive = own(upstream.inside(), "keepalive").last();
+                if keepalive.is_none_or(|said| said.first() == "0") {
+                    let message = "every request opens a connection to htgate; \
+                                   put 'keepalive 32;' into this upstream block";
+                    tell(Rule::NoKeepalive, keepalive.unwrap_or(upstream), message);
+                }
+            }
+        }
+        if self
+            .tree
+            .value(self.id, "proxy_http_version")
+            .is_none_or(|version| version == "1.0")
+        {
+            let said = self.said("proxy_http_version");
+            let message = "HTTP/1.0 closes the connection to htgate after each request; \
+                           put 'proxy_http_version 1.1;' into the auth location";
+            tell(Rule::NoKeepalive, said, message);
+        }
+        if self
+            .header("Connection")
+            .is_none_or(|said| !said.last().is_empty())
+        {
+            let said = self.header("Connection").unwrap_or(self.opener);
+            let message = "nginx asks htgate to close each connection; \
+                           put \"proxy_set_header Connection '';\" into the auth location";
+            tell(Rule::NoKeepalive, said, message);
+        }
+    }
+
+    fn check_headers(&self, tell: &mut Tell<'_>) {
+        let mut needed = vec![
+            ("X-Real-IP", "$remote_addr"),
+            ("X-Original-Method", "$request_method"),
+            ("X-Original-URI", "$request_uri"),
+        ];
+        if self.tree.value(self.id, "proxy_pass_request_headers") == Some("off") {
+            needed.extend([
+                ("Authorization", "$http_authorization"),
+                ("User-Agent", "$http_user_agent"),
+            ]);
+        } else {
+            let said = self.said("proxy_pass_request_headers");
+            let message = "every header of a client reaches htgate; \
+                           put 'proxy_pass_request_headers off;' into the auth location";
+            tell(Rule::ClientHeaders, said, message);
+        }
+        for (name, value) in needed {
+            let remedy = format!("put 'proxy_set_header {name} {value};' into the auth location");
+            match self.header(name) {
+                None => {
+                    let message = format!("htgate is not sent {name}; {remedy}");
+                    tell(Rule::MissingHeader, self.opener, &message);
+                }
+                // What else it may be, the module for real addresses knows; not the client.
+                Some(said) if name == "X-Real-IP" && !said.last().contains("$http_") => (),
+                Some(said) if said.last().replace(['{', '}'], "") == value => (),
+                Some(said) => {
+                    let message = format!("{name} is '{}', not {value}; {remedy}", said.last());
+                    tell(Rule::MissingHeader, said, &message);
+                }
+            }
+        }
+    }
+
+    /// The header that nginx sends, if it is said which.
+    fn header(&self, name: &str) -> Option<&'a Directive> {
+        let set = self.tree.effective_all(self.id, "proxy_set_header");
+        set.into_iter()
+            .rev()
+            .find(|said| said.first().eq_ignore_ascii_case(name))
+    }
+
+    fn other_than(&self, name: &str, value: &str) -> Option<&'a Directive> {
+        self.tree
+            .effective(self.id, name)
+            .filter(|said| said.first() != value)
+    }
+
+    /// Where something is said, or should be.
+    fn said(&self, name: &str) -> &'a Directive {
+        self.tree.effective(self.id, name).unwrap_or(self.opener)
+    }
+}
+
+/// Where htgate answers.
+const ENDPOINT: &str = "/auth";
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings;
+    use super::*;
+
+    #[test]
+    fn no_gate_at_all() {
+        let seen = findings("nginx.conf", "http { server { listen 80; } }");
+        assert_eq!((seen[0].rule, seen[0].line), (Rule::NoGate, None));
+        let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
+                     internal; proxy_pass http://htgate/; } }";
+        let seen = findings("site.conf", wrong);
+        let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.line)).collect();
+        assert_eq!(lines, [(Rule::NoGate, None), (Rule::NoGate, Some(3))]);
+        // Another service is none of our business.
+        let other =
+            "server { auth_request /_a; location = /_a { proxy_pass http://oauth/validate; } }";
+        let seen = findings("site.conf", other);
+        assert_eq!(
+            seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
+            [Rule::NoGate]
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Faults in nginx's configuration that break the gate or open it.
+
+mod files;
+mod gate;
+mod syntax;
+mod tree;
+mod upstream;
+mod ways;
+
+use super::{Finding, Rule, told};
+use syntax::{Directive, Place};
+use tree::Tree;
+
+/// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
+/// `name`.
+pub fn findings(name: &str, text: &str) -> Vec<Finding> {
+    let configuration = match files::read(name, text) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            let message = format!("{}; see what 'nginx -t' says", error.what);
+            return vec![at(Rule::Syntax, &error.place, &message)];
+        }
+    };
+    let mut findings = Vec::new();
+    for place in &configuration.absent {
+        let message = "this file is not given, so what it says is not seen; \
+                       pipe the output of 'nginx -T' into this";
+        findings.push(at(Rule::Syntax, place, message));
+    }
+    let tree = Tree::new(&configuration);
+    let gates = gate::find(&tree, &mut findings);
+    if gates.is_empty() {
+        let message = "no auth_request leads to htgate's /auth; \
+                       include htgate-server.conf in the server to guard";
+        findings.push(told(Rule::NoGate, &configuration.file, None, message));
+    }
+    gate::check(&tree, &gates, &mut findings);
+    ways::check(&tree, &gates, &mut findings);
+    // What several locations inherit is one fault.
+    let mut unique: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !unique.contains(&finding) {
+            unique.push(finding);
+        }
+    }
+    unique.sort_by(|a, b| (&a.file, a.line, a.rule).cmp(&(&b.file, b.line, b.rule)));
+    unique
+}
+
+fn at(rule: Rule, place: &Place, message: &str) -> Finding {
+    told(rule, &place.file, Some(place.line), message)
+}
+
+/// The directives that hand a request to somebody else.
+fn is_pass(directive: &Directive) -> bool {
+    const PASSES: [&str; 5] = [
+        "proxy_pass",
+        "fastcgi_pass",
+        "uwsgi_pass",
+        "scgi_pass",
+        "grpc_pass",
+    ];
+    PASSES.contains(&directive.name.as_str())
+}
+
+#[cfg(test)]
+mod tests;

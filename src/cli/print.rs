@@ -1,0 +1,100 @@
+//! What is printed of the command line's own definition.
+
+use std::io;
+
+use clap::{Command, CommandFactory as _};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::Cli;
+
+/// A script that completes the command line in a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "htgate", &mut script);
+    script
+}
+
+/// The manual page, htgate(8), with every command.
+///
+/// # Errors
+///
+/// None in practice: it is written to memory.
+pub fn manual() -> io::Result<Vec<u8>> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let man = Man::new(command.clone())
+        .section("8")
+        .manual("System administration");
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    show_examples(&command, &mut page);
+    for inner in command
+        .get_subcommands()
+        .filter(|inner| inner.get_name() != "help")
+    {
+        describe(inner, "htgate", &mut page)?;
+    }
+    page.extend(ENDING.as_bytes());
+    Ok(page)
+}
+
+/// A command of its own section, and those inside it.
+fn describe(command: &Command, parent: &str, page: &mut Vec<u8>) -> io::Result<()> {
+    let name = format!("{parent} {}", command.get_name());
+    let inside: Vec<_> = command
+        .get_subcommands()
+        .filter(|inner| inner.get_name() != "help")
+        .collect();
+    if inside.is_empty() {
+        let man = Man::new(command.clone());
+        let mut section = Vec::new();
+        man.render_description_section(&mut section)?;
+        man.render_synopsis_section(&mut section)?;
+        // The options of serve are those of the program itself, which stand above.
+        if command.get_name() != "serve" {
+            man.render_options_section(&mut section)?;
+        }
+        let section = String::from_utf8_lossy(&section);
+        let section = section
+            .replace(".SH DESCRIPTION\n", "")
+            .replace(".SH ", ".SS ");
+        page.extend(format!(".SH \"{}\"\n{section}", name.to_uppercase()).as_bytes());
+        show_examples(command, page);
+    }
+    for inner in inside {
+        describe(inner, &name, page)?;
+    }
+    Ok(())
+}
+
+/// What the help says after the options.
+fn show_examples(command: &Command, page: &mut Vec<u8>) {
+    if let Some(examples) = command.get_after_help() {
+        let examples = examples
+            .to_string()
+            .replace('\\', "\\e")
+            .replace('-', "\\-");
+        page.extend(format!(".PP\n.nf\n{examples}\n.fi\n").as_bytes());
+    }
+}
+
+const ENDING: &str = r#".SH "EXIT STATUS"
+0: it worked, and nothing is to be mended.
+1: it failed, or found faults.
+2: wrong usage.
+.SH FILES
+.TP
+.I htpasswd
+One user a line, as \fIuser\fR:\fIhash\fR. It is watched: a change takes effect within moments.
+.TP
+.I htgate.toml
+Settings, and rules that take effect like a change of the users. Named with \fB\-\-config\fR.
+.SH "SEE ALSO"
+.BR htpasswd (1),
+.BR nginx (8)
+"#;

@@ -1,0 +1,153 @@
+//! `htgate user`: what `htpasswd` does, for those who do not have it, and without losing what
+//! somebody else writes at the same time.
+
+mod password;
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{FAILED, MOST_LINES, complain, print};
+use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
+use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
+use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
+use crate::rewrite::{Absent, Edited, RewriteError, rewrite};
+use crate::settle::settle;
+
+pub(super) fn run(command: &UserCommand) -> ExitCode {
+    let done = match command {
+        UserCommand::Add(new) => write(new, Absent::Make, htpasswd::add),
+        UserCommand::Set(new) => write(new, Absent::Refuse, htpasswd::set),
+        UserCommand::Remove(user) => remove(user),
+        UserCommand::List(options) => list(options),
+        UserCommand::Verify(options) => verify(options),
+    };
+    done.unwrap_or_else(|what| complain(what, FAILED))
+}
+
+fn write(
+    new: &NewPassword,
+    absent: Absent,
+    edit: impl Fn(&[u8], &Name, &str) -> Result<Vec<u8>, EditError>,
+) -> Result<ExitCode, String> {
+    let NamedUser { htpasswd, name } = &new.user;
+    let password = if new.generate {
+        password::generate()?
+    } else {
+        password::new(new.password.password_stdin)?
+    };
+    let mut salt = [0; BCRYPT_SALT];
+    getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
+    let hash = Bcrypt::of(&password, new.cost, salt).to_text();
+    let edited = rewrite(htpasswd, absent, |file| edit(file, name, &hash));
+    if edited.map_err(|error| explain(htpasswd, name, &error))? == Edited::Made {
+        let what = "made this file; see that htgate can read it, by its group";
+        complain(format_args!("{}: {what}", htpasswd.display()), 0);
+    }
+    let usual = Limits::default().max_bcrypt_cost;
+    if new.cost > usual {
+        complain(
+            format_args!("htgate refuses costs over {usual}, unless max_bcrypt_cost says more"),
+            0,
+        );
+    }
+    if new.generate {
+        return Ok(print(&[&password[..], b"\n"].concat()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove(user: &NamedUser) -> Result<ExitCode, String> {
+    rewrite(&user.htpasswd, Absent::Refuse, |file| {
+        htpasswd::remove(file, &user.name)
+    })
+    .map_err(|error| explain(&user.htpasswd, &user.name, &error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain(path: &Path, name: &Name, error: &RewriteError) -> String {
+    let path = path.display();
+    match error {
+        RewriteError::Edit(error) => format!("{path}: {name}: {error}"),
+        RewriteError::Other(what) => format!("{path}: {what}"),
+    }
+}
+
+fn list(options: &UsersOptions) -> Result<ExitCode, String> {
+    let (file, users, errors) = read(options)?;
+    let mut seen = HashSet::new();
+    let mut listed = Vec::new();
+    for name in lines(&file).filter_map(|line| line.name()) {
+        if let Some(hash) = users.find(name).filter(|_| seen.insert(name)) {
+            listed.push((readable(name), hash.kind()));
+        }
+    }
+    let widths = listed.iter().map(|(name, _)| name.chars().count());
+    let width = widths.max().unwrap_or(0).min(WIDEST_NAME);
+    let mut text = String::new();
+    for (name, kind) in listed {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:width$}  {kind}");
+    }
+    let code = print(text.as_bytes());
+    let path = options.htpasswd.display();
+    for error in errors.first() {
+        complain(format_args!("{path}:{}: {}", error.line, error.fault), 0);
+    }
+    let untold = errors.count() - errors.first().len() as u64;
+    if untold > 0 {
+        complain(format_args!("{path}: {untold} more lines are faulty"), 0);
+    }
+    Ok(code)
+}
+
+fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
+    let (path, name) = (options.file.htpasswd.display(), &options.name);
+    let (file, users, errors) = read(&options.file)?;
+    let Some(hash) = users.find(name.as_bytes()) else {
+        let line = lines(&file).find(|line| line.name() == Some(name.as_bytes()));
+        let Some(line) = line else {
+            return Err(format!("{path}: {name}: {}", EditError::Absent));
+        };
+        let error = errors
+            .first()
+            .iter()
+            .find(|error| error.line == line.number);
+        let fault = error.map_or_else(
+            || "this line cannot be used".to_owned(),
+            |error| error.fault.to_string(),
+        );
+        return Err(format!("{path}:{}: {fault}", line.number));
+    };
+    if hash.matches(&password::known(options.password.password_stdin)?) {
+        return Ok(print(
+            format!("this is the password of '{name}'\n").as_bytes(),
+        ));
+    }
+    Err(format!("{path}: this is not the password of '{name}'"))
+}
+
+fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
+    let reading = settle(&options.htpasswd, |_| false);
+    let file = reading
+        .map_err(|error| format!("{}: {error}", options.htpasswd.display()))?
+        .bytes;
+    let mut limits = Limits::default();
+    if let Some(cost) = options.max_bcrypt_cost {
+        limits.max_bcrypt_cost = cost;
+    }
+    let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
+    Ok((file, users, errors))
+}
+
+/// A name without anything that a terminal would act on.
+fn readable(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(name) if !name.contains(char::is_control) => name.to_owned(),
+        _ => name.escape_ascii().to_string(),
+    }
+}
+
+/// A longer name pushes its own line to the right, and no other.
+const WIDEST_NAME: usize = 40;

@@ -1,0 +1,532 @@
+//! `htgate user`, beside `htpasswd`, against it, and killed in the middle.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Gate, attempt, eventually, folder, line, said};
+
+fn user(arguments: &[&str], file: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_htgate"));
+    command
+        .arg("user")
+        .args(arguments)
+        .arg("--htpasswd")
+        .arg(file);
+    command
+}
+
+/// Starts a command with this on its standard input.
+fn start(mut command: Command, input: &str) -> Child {
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that refuses its arguments reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child
+}
+
+fn feed(command: Command, input: &str) -> Output {
+    start(command, input).wait_with_output().unwrap()
+}
+
+fn add(file: &Path, name: &str, password: &str) -> Output {
+    feed(
+        user(&["add", "--password-stdin", "--cost", "4", name], file),
+        password,
+    )
+}
+
+/// Whether `htpasswd` finds that a password is right.
+fn htpasswd_accepts(file: &Path, name: &str, password: &str) -> bool {
+    let mut command = Command::new("htpasswd");
+    attempt(command.arg("-vb").arg(file).args([name, password]))
+        .status
+        .success()
+}
+
+#[test]
+fn interchangeable_with_htpasswd() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let long = "x".repeat(72);
+    let passwords = [
+        "secret",
+        "with space: and colon",
+        "pässwörd",
+        " ",
+        "$2y$04$",
+        &long,
+    ];
+    for (number, password) in passwords.iter().enumerate() {
+        let (ours, theirs) = (format!("ours{number}"), format!("theirs {number}"));
+        let output = add(&file, &ours, &format!("{password}\n"));
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(htpasswd_accepts(&file, &ours, password), "{password}");
+        assert!(!htpasswd_accepts(&file, &ours, "another"), "{password}");
+
+        let mut command = Command::new("htpasswd");
+        support::run(
+            command
+                .args(["-bB", "-C", "4"])
+                .arg(&file)
+                .args([&theirs, *password]),
+        );
+        for (claim, code) in [(*password, 0), ("another", 1)] {
+            let verify = user(&["verify", "--password-stdin", &theirs], &file);
+            let output = feed(verify, claim);
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{password}: {}",
+                said(&output)
+            );
+        }
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.contains(":$2y$04$"))
+            .count(),
+        12,
+        "{text}"
+    );
+}
+
+#[test]
+fn add_set_remove_and_list() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let given = "# staff\r\nalice:$2y$04$old:Alice\r\n\r\nnocolon\r\nalice:x\r\nbob:!";
+    fs::write(&file, given).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o604)).unwrap();
+    let check = |output: &Output, code: i32, expected: &str| {
+        let text = said(output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(!text.contains("$2y$"), "{text}");
+    };
+    check(
+        &add(&file, "alice", "x"),
+        1,
+        "alice: the user is there already",
+    );
+    let set = |name: &str| user(&["set", "--password-stdin", "--cost", "5", name], &file);
+    check(&feed(set("carol"), "x"), 1, "carol: there is no such user");
+    check(
+        &feed(user(&["remove", "carol"], &file), ""),
+        1,
+        "carol: there is no such user",
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), given);
+
+    check(&feed(set("alice"), "sesame"), 0, "");
+    check(&add(&file, "carol", "sesame"), 0, "");
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let untouched = [
+        "# staff\r\n",
+        "\r\n",
+        "nocolon\r\n",
+        "alice:x\r\n",
+        "bob:!\r\n",
+    ];
+    assert_eq!(
+        [lines[0], lines[2], lines[3], lines[4], lines[5]],
+        untouched
+    );
+    assert!(
+        lines[1].starts_with("alice:$2y$05$") && lines[1].ends_with(":Alice\r\n"),
+        "{text}"
+    );
+    assert!(
+        lines[6].starts_with("carol:$2y$04$") && lines[6].ends_with("\r\n"),
+        "{text}"
+    );
+
+    let list = feed(user(&["list"], &file), "");
+    check(&list, 0, "");
+    let listed = String::from_utf8_lossy(&list.stdout);
+    assert_eq!(listed, "alice  bcrypt cost 5\ncarol  bcrypt cost 4\n");
+    let faults = String::from_utf8_lossy(&list.stderr);
+    for place in [
+        "htpasswd:4: no colon",
+        "htpasswd:5: the user stands",
+        "htpasswd:6: the hash",
+    ] {
+        assert!(faults.contains(place), "{faults}");
+    }
+    check(
+        &feed(user(&["verify", "--password-stdin", "bob"], &file), "x"),
+        1,
+        "htpasswd:6: ",
+    );
+    check(
+        &feed(user(&["verify", "--password-stdin", "eve"], &file), "x"),
+        1,
+        "eve: there is no such user",
+    );
+
+    check(&feed(user(&["remove", "alice"], &file), ""), 0, "");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(
+        text.starts_with("# staff\r\n\r\nnocolon\r\nbob:!\r\ncarol:$2y$"),
+        "{text}"
+    );
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o604);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_refused() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let long_name = "x".repeat(513);
+    let long_password = "x".repeat(73);
+    let rows: &[(&[&str], &str, i32, &str)] = &[
+        (
+            &["add", "--password-stdin", "a:b"],
+            "x",
+            2,
+            "cannot hold ':'",
+        ),
+        (
+            &["add", "--password-stdin", "a\nb"],
+            "x",
+            2,
+            "control characters",
+        ),
+        (&["add", "--password-stdin", "#a"], "x", 2, "is a comment"),
+        (&["add", "--password-stdin", ""], "x", 2, "empty"),
+        (
+            &["add", "--password-stdin", &long_name],
+            "x",
+            2,
+            "over 512 bytes",
+        ),
+        (
+            &["add", "--password-stdin", "a", "secret"],
+            "",
+            2,
+            "unexpected argument",
+        ),
+        (
+            &["add", "--password-stdin", "--generate", "a"],
+            "",
+            2,
+            "cannot be used with",
+        ),
+        (
+            &["add", "--password-stdin", "--cost", "3", "a"],
+            "x",
+            2,
+            "3 is not in 4..=17",
+        ),
+        (
+            &["add", "--password-stdin", "a"],
+            "",
+            1,
+            "the password is empty",
+        ),
+        (
+            &["add", "--password-stdin", "a"],
+            "x\ny\n",
+            1,
+            "several lines",
+        ),
+        (
+            &["add", "--password-stdin", "a"],
+            &long_password,
+            1,
+            "only the first 72 bytes",
+        ),
+        (
+            &["set", "--password-stdin", "a"],
+            "x",
+            1,
+            "the file does not exist",
+        ),
+        (&["list"], "", 1, "the file does not exist"),
+    ];
+    for (arguments, input, code, expected) in rows {
+        let output = feed(user(arguments, &file), input);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert!(!file.exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_generated_password_is_printed_once_and_lets_its_user_in() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let output = feed(
+        user(&["add", "--generate", "--cost", "4", "alice"], &file),
+        "",
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    let password = String::from_utf8(output.stdout).unwrap();
+    let password = password.trim_end();
+    assert_eq!(password.len(), 24, "{password}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("made this file"));
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o007, 0);
+    assert!(htpasswd_accepts(&file, "alice", password));
+
+    // A running htgate follows.
+    let gate = Gate::start_in(folder, &[]);
+    assert_eq!(gate.login("alice", password), 204);
+    let output = feed(
+        user(
+            &["set", "--generate", "--cost", "4", "alice"],
+            &gate.users(),
+        ),
+        "",
+    );
+    let second = String::from_utf8(output.stdout).unwrap();
+    eventually("the new password counts", support::EVENTS, || {
+        gate.login("alice", second.trim_end()) == 204
+    });
+    assert_eq!(gate.login("alice", password), 401);
+    feed(user(&["remove", "alice"], &gate.users()), "");
+    eventually("the user is gone", Duration::from_secs(4), || {
+        gate.login("alice", second.trim_end()) == 401
+    });
+}
+
+/// A program on a terminal of its own, with what it shows.
+struct Terminal {
+    child: Child,
+    shown: String,
+}
+
+impl Terminal {
+    fn start(command: &str) -> Self {
+        let mut script = Command::new("script");
+        script.args(["-qefc", command, "/dev/null"]);
+        let script = script.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self {
+            child: script.spawn().unwrap(),
+            shown: String::new(),
+        }
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            let mut byte = [0; 64];
+            let count = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
+            assert!(count > 0, "{text} is not shown: {}", self.shown);
+            self.shown += &String::from_utf8_lossy(&byte[..count]);
+        }
+    }
+
+    fn type_in(&mut self, text: &str) {
+        // The prompt is there a moment before the echo is off.
+        thread::sleep(Duration::from_millis(300));
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        input.flush().unwrap();
+    }
+
+    fn end(mut self) -> (String, Option<i32>) {
+        let _ = self
+            .child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut self.shown);
+        let status = self.child.wait().unwrap();
+        (self.shown, status.code())
+    }
+}
+
+#[test]
+fn the_prompt_shows_nothing_and_leaves_the_terminal_as_it_was() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let binary = env!("CARGO_BIN_EXE_htgate");
+    let place = file.display();
+    let ask = |first: &str, second: &str| {
+        let command = format!("{binary} user add --cost 4 --htpasswd {place} alice");
+        let mut terminal = Terminal::start(&command);
+        terminal.wait_for("New password: ");
+        terminal.type_in(first);
+        terminal.wait_for("The same again: ");
+        terminal.type_in(second);
+        terminal.end()
+    };
+    let (shown, code) = ask("sesame-one\n", "sesame-two\n");
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(
+        shown.contains("the two passwords differ") && !shown.contains("sesame"),
+        "{shown}"
+    );
+    assert!(!file.exists());
+    let (shown, code) = ask("sesame\n", "sesame\n");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("sesame"), "{shown}");
+    assert!(htpasswd_accepts(&file, "alice", "sesame"));
+
+    let before = fs::read(&file).unwrap();
+    let command = format!("{binary} user set --htpasswd {place} alice; echo code $?; stty -a");
+    let mut terminal = Terminal::start(&command);
+    terminal.wait_for("New password: ");
+    terminal.type_in("\u{3}");
+    let (shown, _) = terminal.end();
+    assert!(shown.contains("interrupted; nothing is changed"), "{shown}");
+    assert!(shown.contains("code 1"), "{shown}");
+    for flag in ["echo", "isig", "icanon"] {
+        assert!(
+            shown.split_whitespace().any(|word| word == flag),
+            "{flag} is off: {shown}"
+        );
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+
+    // Without any terminal it says what else there is.
+    let mut command = Command::new("setsid");
+    command
+        .args(["-w", binary, "user", "verify", "alice", "--htpasswd"])
+        .arg(&file);
+    let output = attempt(&mut command);
+    assert!(
+        said(&output).contains("say --password-stdin"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+fn random(below: u64) -> u64 {
+    getrandom::u64().unwrap() % below
+}
+
+fn many_users(count: usize) -> String {
+    let hash = line("x", "secret", 4);
+    let hash = hash.trim_end().trim_start_matches("x:");
+    (0..count)
+        .map(|number| format!("user{number}:{hash}\n"))
+        .collect()
+}
+
+#[test]
+fn two_htgate_and_one_htpasswd_at_once_lose_nobody() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let given = format!("# first\n{}# last\n", many_users(2000));
+    fs::write(&file, &given).unwrap();
+    let mut expected = 2002;
+    for round in 0..25 {
+        let ours = ["a", "b"].map(|letter| {
+            let name = format!("{letter}{round}");
+            start(
+                user(&["add", "--password-stdin", "--cost", "4", &name], &file),
+                "secret",
+            )
+        });
+        thread::sleep(Duration::from_millis(random(200)));
+        let theirs = format!("c{round}");
+        let mut htpasswd = Command::new("htpasswd");
+        support::run(
+            htpasswd
+                .args(["-bB", "-C", "4"])
+                .arg(&file)
+                .args([&theirs, "secret"]),
+        );
+        for child in ours {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+        }
+        expected += 3;
+        let text = fs::read_to_string(&file).unwrap();
+        for name in ["a", "b", "c"] {
+            let lines = text
+                .lines()
+                .filter(|line| line.starts_with(&format!("{name}{round}:")));
+            assert_eq!(lines.count(), 1, "{name}{round}");
+        }
+        assert_eq!(text.lines().count(), expected, "round {round}");
+        assert!(
+            text.starts_with(given.trim_end()),
+            "round {round}: nothing else is touched"
+        );
+    }
+    for name in ["a7", "b7", "c7"] {
+        assert!(htpasswd_accepts(&file, name, "secret"), "{name}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_the_file_is_the_old_or_the_new_one() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    // Large enough that writing it takes a while.
+    let given = many_users(10_000);
+    fs::write(&file, &given).unwrap();
+    let set = || {
+        start(
+            user(&["set", "--password-stdin", "--cost", "4", "user7"], &file),
+            "new",
+        )
+    };
+    // How long it takes until the new file is there: the kills fall before and just after that.
+    let (clock, first) = (Instant::now(), fs::metadata(&file).unwrap().ino());
+    let mut child = set();
+    while fs::metadata(&file).unwrap().ino() == first {
+        thread::sleep(Duration::from_micros(100));
+    }
+    let whole = u64::try_from(clock.elapsed().as_micros()).unwrap();
+    assert!(child.wait().unwrap().success());
+
+    let shape = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("user7:"));
+        lines.fold(String::new(), |all, line| all + line + "\n")
+    };
+    let untouched = shape(&given);
+    let mut before = fs::read_to_string(&file).unwrap();
+    let (mut old, mut new, mut middle) = (0, 0, 0);
+    for round in 0..60 {
+        let mut child = set();
+        thread::sleep(Duration::from_micros(whole / 2 + random(whole)));
+        let _ = child.kill();
+        child.wait().unwrap();
+        middle += fs::read_dir(folder.path()).unwrap().count() - 1;
+        let now = fs::read_to_string(&file).unwrap();
+        if now == before {
+            old += 1;
+            continue;
+        }
+        new += 1;
+        assert!(
+            now.len() == before.len(),
+            "round {round}: torn: {} bytes",
+            now.len()
+        );
+        assert!(shape(&now) == untouched, "round {round}: torn");
+        before = now;
+    }
+    println!("{old} times the old file, {new} times the new one; {middle} times in the middle");
+    assert!(htpasswd_accepts(&file, "user7", "new"));
+    // The next one takes away what the killed ones left.
+    assert!(set().wait().unwrap().success());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
