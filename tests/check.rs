@@ -159,6 +159,19 @@ fn settings_and_permissions() {
         "the users are looked at all the same: {text}"
     );
 
+    let rules = "[groups]\nnone = []\n\n[[access]]\nusers = ['@none']\n\
+                 repositories = ['**']\nactions = ['pull']\n";
+    write(&config, rules, 0o644);
+    let output = check(&["--config", &config_name, "--htpasswd", &users_name]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(&format!(
+            "{config_name}:4: [[access]] rule 1: it applies to nobody"
+        )),
+        "{text}"
+    );
+
     for (arguments, code, expected) in [
         (&[][..], 2, "nothing to check"),
         (
