@@ -94,7 +94,7 @@ impl Cache {
             mac.update(&(field.len() as u64).to_le_bytes())
                 .update(field);
         }
-        mac.update(&hash.fingerprint());
+        hash.fingerprint(&mut mac);
         *mac.finalize().as_bytes()
     }
 

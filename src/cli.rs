@@ -74,6 +74,17 @@ pub struct ServeOptions {
     /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
     #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
     pub max_bcrypt_cost: Option<u8>,
+    /// Let {PLAIN} lines hold passwords in the clear; [=false] takes it back [default: false].
+    #[arg(
+        long,
+        env = "HTGATE_ALLOW_PLAINTEXT",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub allow_plaintext: Option<bool>,
     /// How long a right password is remembered [default: 3600].
     #[arg(long, env = "HTGATE_CACHE_SECONDS", value_name = "SECONDS")]
     pub cache_seconds: Option<u64>,
@@ -135,6 +146,20 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_switch_can_be_taken_back() {
+        let rows = [
+            (vec![], None),
+            (vec!["--allow-plaintext"], Some(true)),
+            (vec!["--allow-plaintext=false"], Some(false)),
+            (vec!["--allow-plaintext", "--workers", "1"], Some(true)),
+        ];
+        for (options, expected) in rows {
+            let line = ["htgate", "--htpasswd", "f"].into_iter().chain(options);
+            assert_eq!(Cli::parse_from(line).serve.allow_plaintext, expected);
+        }
     }
 
     #[test]

@@ -40,11 +40,13 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 10] = [
+const KEPT_IN: [(&str, &str); 12] = [
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "user_agent"),
-    ("bcrypt", "hash"),
+    ("md5", "hash"),
+    ("sha1", "hash"),
+    ("sha_crypt", "hash"),
     ("moka", "cache"),
     ("prometheus_client", "metrics"),
     ("arc_swap", "store"),

@@ -96,6 +96,7 @@ impl Config {
             .unwrap_or_else(|| DEFAULT_REALM.to_owned());
         let bounds = Bounds::default();
         let max_bcrypt_cost = options.max_bcrypt_cost.or(file.max_bcrypt_cost);
+        let allow_plaintext = options.allow_plaintext.or(file.allow_plaintext);
         let poll = options
             .poll_seconds
             .or(file.poll_seconds)
@@ -127,7 +128,7 @@ impl Config {
             log_format: options.log_format.or(file.log_format).unwrap_or_default(),
             sources: Sources {
                 users,
-                limits: limits(max_bcrypt_cost)?,
+                limits: limits(max_bcrypt_cost, allow_plaintext)?,
                 user_agents: file.user_agent.compile().map_err(ConfigError::File)?,
                 config: options.config.map(|path| (path, rules_parser(at_start))),
                 poll: poll_interval(poll)?,
@@ -151,11 +152,17 @@ fn at_least_one(name: &str, given: Option<usize>, default: usize) -> Result<usiz
     }
 }
 
-fn limits(max_bcrypt_cost: Option<u8>) -> Result<Limits, ConfigError> {
-    match max_bcrypt_cost {
-        None => Ok(Limits::default()),
-        Some(max_bcrypt_cost @ 4..=31) => Ok(Limits { max_bcrypt_cost }),
-        Some(other) => Err(ConfigError::Usage(format!(
+fn limits(
+    max_bcrypt_cost: Option<u8>,
+    allow_plaintext: Option<bool>,
+) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    match max_bcrypt_cost.unwrap_or(default.max_bcrypt_cost) {
+        max_bcrypt_cost @ 4..=31 => Ok(Limits {
+            max_bcrypt_cost,
+            allow_plaintext: allow_plaintext.unwrap_or(default.allow_plaintext),
+        }),
+        other => Err(ConfigError::Usage(format!(
             "max_bcrypt_cost: {other} is not from 4 to 31"
         ))),
     }
@@ -187,7 +194,8 @@ mod tests {
     fn the_command_line_wins_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("htgate.toml");
-        fs::write(&path, "htpasswd = 'a'\nworkers = 3\nhash_threads = 5\n").unwrap();
+        let text = "htpasswd = 'a'\nworkers = 3\nhash_threads = 5\nallow_plaintext = true\n";
+        fs::write(&path, text).unwrap();
         let options = ServeOptions {
             config: Some(path),
             workers: Some(7),
@@ -196,6 +204,7 @@ mod tests {
         let config = Config::load(options).unwrap();
         assert_eq!((config.workers, config.hash_threads), (7, 5));
         assert_eq!(config.sources.users, PathBuf::from("a"));
+        assert!(config.sources.limits.allow_plaintext);
         assert_eq!(config.listen, [default_address()]);
     }
 
