@@ -28,7 +28,13 @@ impl LdapSha {
     pub(super) fn parse(rest: &[u8]) -> Result<Self, HashError> {
         match rest.len() {
             ..ENCODED => Err(HashError::Short),
-            ENCODED => Self::parse_salted(rest),
+            // Without its padding it would hold a byte more.
+            ENCODED => Self::parse_salted(rest).and_then(|hash| {
+                hash.salt
+                    .is_empty()
+                    .then_some(hash)
+                    .ok_or(HashError::Damaged)
+            }),
             _ => Err(HashError::Long),
         }
     }

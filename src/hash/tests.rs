@@ -205,6 +205,11 @@ fn shapes_that_verify_nowhere() {
             "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNF=".to_owned(),
             Some(HashError::Damaged),
         ),
+        // A digest and a byte that would pass for a salt.
+        (
+            "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNEx".to_owned(),
+            Some(HashError::Damaged),
+        ),
         (
             "{SHA}VBPuJHI7uixaa6LQGWx4s-5GKNE=".to_owned(),
             Some(HashError::Damaged),
