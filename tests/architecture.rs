@@ -40,10 +40,11 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Crates that one room alone may name.
-const KEPT_IN: [(&str, &str); 12] = [
+const KEPT_IN: [(&str, &str); 13] = [
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "user_agent"),
+    ("htgate_bcrypt", "hash"),
     ("md5", "hash"),
     ("sha1", "hash"),
     ("sha_crypt", "hash"),

@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{HashError, Limits, blowfish};
+use super::{HashError, Limits};
 
 /// A parsed bcrypt hash. The letter of the variant is not kept: `$2a$`, `$2b$` and `$2y$` are
 /// computed alike.
@@ -62,7 +62,7 @@ impl Bcrypt {
         // The NUL that ends the C string is part of the key, where there is room for it.
         let mut key = Zeroizing::new(Vec::with_capacity(KEY));
         key.extend(password.iter().copied().chain([0]).take(KEY));
-        let computed = Zeroizing::new(blowfish::bcrypt(self.cost, &self.salt, &key));
+        let computed = Zeroizing::new(htgate_bcrypt::bcrypt(self.cost, &self.salt, &key));
         // The 24th byte is not stored, a quirk of the first implementation.
         computed
             .get(..DIGEST)

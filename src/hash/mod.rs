@@ -3,14 +3,12 @@
 //! keep it off the threads that answer.
 
 mod bcrypt;
-mod blowfish;
 mod crypt64;
 mod decoy;
 mod error;
 mod kind;
 mod ldap;
 mod md5_crypt;
-mod pi;
 mod plain;
 mod sha_crypt;
 

@@ -12,21 +12,21 @@ use sha1::{Digest as _, Sha1};
 use crate::support::{folder, run};
 
 /// One line with the password that it was made from.
-pub struct Entry {
-    pub name: Vec<u8>,
-    pub hash: Vec<u8>,
+pub(crate) struct Entry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
     /// What follows the hash.
     end: Vec<u8>,
     password: Vec<u8>,
 }
 
 impl Entry {
-    pub fn line(&self) -> Vec<u8> {
+    pub(crate) fn line(&self) -> Vec<u8> {
         [&self.name[..], b":", &self.hash, &self.end].concat()
     }
 
     /// The format's mark.
-    pub fn mark(&self) -> &'static str {
+    pub(crate) fn mark(&self) -> &'static str {
         let marks = [
             "$2a$", "$2b$", "$2y$", "$2x$", "$apr1$", "$1$", "$5$", "$6$", "$y$", "{SHA}",
             "{SSHA}", "{PLAIN}",
@@ -38,7 +38,7 @@ impl Entry {
     }
 
     /// Passwords to try, the one it was made from among them.
-    pub fn guesses(&self, random: &mut Random, count: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn guesses(&self, random: &mut Random, count: usize) -> Vec<Vec<u8>> {
         let mut guesses = vec![self.password.clone()];
         while guesses.len() < count {
             guesses.push(match random.below(8) {
@@ -63,7 +63,7 @@ impl fmt::Display for Entry {
 }
 
 /// Entries of every format. Half of them are as they were made, the others damaged or decorated.
-pub fn generate(random: &mut Random, count: usize) -> Vec<Entry> {
+pub(crate) fn generate(random: &mut Random, count: usize) -> Vec<Entry> {
     let passwords: Vec<_> = (0..count).map(|_| random.password()).collect();
     let settings: Vec<_> = (0..count).map(|_| random.setting()).collect();
     let asked: Vec<_> = passwords.iter().cloned().zip(settings).collect();
@@ -134,7 +134,7 @@ fn decorate(random: &mut Random, mut entry: Entry) -> Entry {
 }
 
 /// crypt(3) itself, by way of perl, which every Debian has.
-pub fn crypt(asked: &[(Vec<u8>, Vec<u8>)]) -> Vec<Vec<u8>> {
+pub(crate) fn crypt(asked: &[(Vec<u8>, Vec<u8>)]) -> Vec<Vec<u8>> {
     let hex = |bytes: &[u8]| {
         bytes
             .iter()
@@ -158,7 +158,7 @@ pub fn crypt(asked: &[(Vec<u8>, Vec<u8>)]) -> Vec<Vec<u8>> {
 }
 
 /// `openssl passwd`, which makes up the salts.
-pub fn openssl(format: &str, passwords: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn openssl(format: &str, passwords: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let folder = folder();
     let lines = [&passwords.join(&b'\n')[..], b"\n"].concat();
     fs::write(folder.path().join("in"), lines).unwrap();
@@ -179,11 +179,11 @@ fn split(lines: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-pub fn sha(password: &[u8]) -> Vec<u8> {
+pub(crate) fn sha(password: &[u8]) -> Vec<u8> {
     format!("{{SHA}}{}", BASE64_STANDARD.encode(Sha1::digest(password))).into_bytes()
 }
 
-pub fn salted_sha(password: &[u8], salt: &[u8]) -> Vec<u8> {
+pub(crate) fn salted_sha(password: &[u8], salt: &[u8]) -> Vec<u8> {
     let digest = Sha1::new()
         .chain_update(password)
         .chain_update(salt)
@@ -193,13 +193,13 @@ pub fn salted_sha(password: &[u8], salt: &[u8]) -> Vec<u8> {
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014). `HTGATE_TEST_SEED` repeats a run.
-pub struct Random {
+pub(crate) struct Random {
     seed: u64,
     state: u64,
 }
 
 impl Random {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let given = std::env::var("HTGATE_TEST_SEED")
             .ok()
             .map(|seed| seed.parse().unwrap());

@@ -1,11 +1,7 @@
 //! `hash-bench SUBJECT COST COUNT` computes as many bcrypt hashes. bench/hash/run.py measures it
 //! from outside.
 
-#[path = "../../../src/hash/blowfish.rs"]
-mod blowfish;
 mod others;
-#[path = "../../../src/hash/pi.rs"]
-mod pi;
 
 use std::hint::black_box;
 
@@ -18,12 +14,12 @@ fn main() {
         panic!("usage: hash-bench SUBJECT COST COUNT")
     };
     let hash: fn(u8) -> [u8; 24] = match subject.as_str() {
-        "htgate" => |cost| blowfish::bcrypt(cost, &SALT, black_box(KEY)),
+        "htgate" => |cost| htgate_bcrypt::bcrypt(cost, &SALT, black_box(KEY)),
         "bcrypt" => |cost| bcrypt::bcrypt(cost.into(), SALT, black_box(KEY)),
         "blowfish" => |cost| others::on_blowfish(cost, &SALT, black_box(KEY)),
         _ => panic!("no subject {subject}"),
     };
-    assert_eq!(hash(4), blowfish::bcrypt(4, &SALT, KEY), "they agree");
+    assert_eq!(hash(4), htgate_bcrypt::bcrypt(4, &SALT, KEY), "they agree");
     let (cost, count): (u8, u32) = (cost.parse().unwrap(), count.parse().unwrap());
     for _ in 0..count {
         black_box(hash(black_box(cost)));

@@ -2,15 +2,15 @@
 //! «A Future-Adaptable Password Scheme», 1999). In safe Rust, and as fast as libxcrypt's C; how
 //! that is measured, and what else there is, stands in bench/hash/README.md.
 
+mod pi;
+
 use std::array;
 use std::hint::black_box;
 
 use zeroize::Zeroize;
 
-use super::pi;
-
 /// 2^cost rounds over a key of at least one byte, which is repeated as far as it must reach.
-pub(super) fn bcrypt(cost: u8, salt: &[u8; 16], key: &[u8]) -> [u8; 24] {
+pub fn bcrypt(cost: u8, salt: &[u8; 16], key: &[u8]) -> [u8; 24] {
     let mut key = repeat(key);
     let salt = repeat(salt);
     let mut state = Blowfish {
