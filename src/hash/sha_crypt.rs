@@ -85,7 +85,8 @@ impl ShaCrypt<DIGEST_512> {
 pub(super) const SALT: usize = 16;
 pub(super) const DIGEST_256: usize = 32;
 pub(super) const DIGEST_512: usize = 64;
-/// More rounds are refused: a million are half a second's work for one guess.
+/// More rounds are refused: a million are a third of a second's work for one guess, and up to
+/// three seconds' for a guess of hundreds of bytes.
 pub(super) const MOST_ROUNDS: u32 = 1_000_000;
 
 /// A number without a leading zero, as libxcrypt has it. Drepper's text takes a thousand where a
