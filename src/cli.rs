@@ -74,7 +74,7 @@ pub struct ServeOptions {
     /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
     #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
     pub max_bcrypt_cost: Option<u8>,
-    /// Let {PLAIN} lines hold passwords in the clear; [=false] takes it back [default: false].
+    /// Let {PLAIN} lines hold passwords in the clear; =false takes it back [default: false].
     #[arg(
         long,
         env = "HTGATE_ALLOW_PLAINTEXT",
