@@ -62,13 +62,12 @@ impl Cache {
     pub fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
         let [name, password] = [credentials.claimed(), credentials.password()]
             .map(|field| u128::from(field.len() as u64));
+        let mut mac = blake3::Hasher::new_keyed(&self.secret);
         // All lengths first, then all bytes: three pieces cost less than five.
-        blake3::Hasher::new_keyed(&self.secret)
-            .update(&(name << u64::BITS | password).to_le_bytes())
-            .update(credentials.pair())
-            .update(&hash.fingerprint())
-            .finalize()
-            .into()
+        mac.update(&(name << u64::BITS | password).to_le_bytes())
+            .update(credentials.pair());
+        hash.fingerprint(&mut mac);
+        mac.finalize().into()
     }
 
     /// Whether the password was right, if that is remembered. Never waits.

@@ -114,9 +114,9 @@ pub struct ServeOptions {
     /// The realm that clients show when they ask for a password [default: htgate].
     #[arg(long, env = "HTGATE_REALM", value_name = "TEXT")]
     pub realm: Option<String>,
-    /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
-    #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
-    pub max_bcrypt_cost: Option<u8>,
+    /// What a hash may be and cost.
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// How long a right password is remembered [default: 3600].
     #[arg(long, env = "HTGATE_CACHE_SECONDS", value_name = "SECONDS")]
     pub cache_seconds: Option<u64>,
@@ -170,6 +170,25 @@ pub struct HealthOptions {
     pub listen: Vec<Address>,
 }
 
+/// What a hash may be and cost.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct LimitOptions {
+    /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
+    #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
+    pub max_bcrypt_cost: Option<u8>,
+    /// Let {PLAIN} lines hold passwords in the clear; =false takes it back [default: false].
+    #[arg(
+        long,
+        env = "HTGATE_ALLOW_PLAINTEXT",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub allow_plaintext: Option<bool>,
+}
+
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -201,6 +220,20 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_switch_can_be_taken_back() {
+        let rows = [
+            (vec![], None),
+            (vec!["--allow-plaintext"], Some(true)),
+            (vec!["--allow-plaintext=false"], Some(false)),
+            (vec!["--allow-plaintext", "--workers", "1"], Some(true)),
+        ];
+        for (options, expected) in rows {
+            let line = ["htgate", "--htpasswd", "f"].into_iter().chain(options);
+            assert_eq!(Cli::parse_from(line).serve.limits.allow_plaintext, expected);
+        }
     }
 
     #[test]

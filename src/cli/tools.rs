@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::LimitOptions;
 use crate::check::Rule;
 use crate::htpasswd::Name;
 
@@ -43,10 +44,9 @@ pub struct UsersOptions {
     /// The htpasswd file. A link stays, and what it leads to is changed.
     #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
     pub htpasswd: PathBuf,
-    /// The highest bcrypt cost that htgate hashes, 4 to 31 [default: 14].
-    #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST",
-          value_parser = clap::value_parser!(u8).range(4..=31))]
-    pub max_bcrypt_cost: Option<u8>,
+    /// What a hash may be and cost.
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }
 
 /// Which file, and whom in it.
@@ -115,9 +115,9 @@ pub struct CheckOptions {
     /// The htgate.toml.
     #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
-    #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
-    pub max_bcrypt_cost: Option<u8>,
+    /// What a hash may be and cost.
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// Passwords that are hashed at once [default: the number of cores].
     #[arg(long, env = "HTGATE_HASH_THREADS", value_name = "N")]
     pub hash_threads: Option<usize>,

@@ -92,7 +92,7 @@ fn look_at_settings(
     let given = |config| ServeOptions {
         htpasswd: options.htpasswd.clone(),
         config,
-        max_bcrypt_cost: options.max_bcrypt_cost,
+        limits: options.limits,
         hash_threads: options.hash_threads,
         ..ServeOptions::default()
     };

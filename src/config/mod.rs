@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::file::{FileSettings, rules_parser};
 use crate::access::Access;
 use crate::cache::Bounds;
-use crate::cli::{LogFormat, ServeOptions, WatchMode};
+use crate::cli::{LimitOptions, LogFormat, ServeOptions, WatchMode};
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::listen::{Address, SocketMode};
@@ -100,7 +100,10 @@ impl Config {
             .or(file.realm)
             .unwrap_or_else(|| DEFAULT_REALM.to_owned());
         let (bounds, allowance) = (Bounds::default(), Allowance::default());
-        let max_bcrypt_cost = options.max_bcrypt_cost.or(file.max_bcrypt_cost);
+        let limits = limits(LimitOptions {
+            max_bcrypt_cost: options.limits.max_bcrypt_cost.or(file.max_bcrypt_cost),
+            allow_plaintext: options.limits.allow_plaintext.or(file.allow_plaintext),
+        })?;
         let poll = options
             .poll_seconds
             .or(file.poll_seconds)
@@ -156,7 +159,7 @@ impl Config {
             log_format: options.log_format.or(file.log_format).unwrap_or_default(),
             sources: Sources {
                 users,
-                limits: limits(max_bcrypt_cost)?,
+                limits,
                 rules,
                 config: options.config.map(|path| (path, rules_parser(at_start))),
                 poll: poll_interval(poll)?,
@@ -189,7 +192,10 @@ impl RulesFile {
         let (file, rules) = read(path)?;
         Ok(Self {
             access: rules.access,
-            limits: limits(file.max_bcrypt_cost)?,
+            limits: limits(LimitOptions {
+                max_bcrypt_cost: file.max_bcrypt_cost,
+                allow_plaintext: file.allow_plaintext,
+            })?,
             htpasswd: file.htpasswd,
         })
     }
@@ -231,11 +237,19 @@ fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration
     }
 }
 
-fn limits(max_bcrypt_cost: Option<u8>) -> Result<Limits, ConfigError> {
-    match max_bcrypt_cost {
-        None => Ok(Limits::default()),
-        Some(max_bcrypt_cost @ 4..=31) => Ok(Limits { max_bcrypt_cost }),
-        Some(other) => Err(ConfigError::Usage(format!(
+/// What a hash may be and cost, where nothing else is said.
+///
+/// # Errors
+///
+/// A cost that bcrypt does not have.
+pub fn limits(given: LimitOptions) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    match given.max_bcrypt_cost.unwrap_or(default.max_bcrypt_cost) {
+        max_bcrypt_cost @ 4..=31 => Ok(Limits {
+            max_bcrypt_cost,
+            allow_plaintext: given.allow_plaintext.unwrap_or(default.allow_plaintext),
+        }),
+        other => Err(ConfigError::Usage(format!(
             "max_bcrypt_cost: {other} is not from 4 to 31"
         ))),
     }
@@ -269,7 +283,8 @@ mod tests {
     fn the_command_line_wins_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("htgate.toml");
-        fs::write(&path, "htpasswd = 'a'\nworkers = 3\nhash_threads = 5\n").unwrap();
+        let text = "htpasswd = 'a'\nworkers = 3\nhash_threads = 5\nallow_plaintext = true\n";
+        fs::write(&path, text).unwrap();
         let options = ServeOptions {
             config: Some(path),
             workers: Some(7),
@@ -278,6 +293,7 @@ mod tests {
         let config = Config::load(options).unwrap();
         assert_eq!((config.workers, config.hash_threads), (7, 5));
         assert_eq!(config.sources.users, PathBuf::from("a"));
+        assert!(config.sources.limits.allow_plaintext);
         assert_eq!(config.listen, [default_address()]);
     }
 
@@ -305,14 +321,20 @@ mod tests {
             ),
             (
                 ServeOptions {
-                    max_bcrypt_cost: Some(3),
+                    limits: LimitOptions {
+                        max_bcrypt_cost: Some(3),
+                        ..LimitOptions::default()
+                    },
                     ..base()
                 },
                 "max_bcrypt_cost: 3",
             ),
             (
                 ServeOptions {
-                    max_bcrypt_cost: Some(32),
+                    limits: LimitOptions {
+                        max_bcrypt_cost: Some(32),
+                        ..LimitOptions::default()
+                    },
                     ..base()
                 },
                 "max_bcrypt_cost: 32",

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use super::bcrypt::{Bcrypt, DIGEST, SALT};
-use super::{Kind, PasswordHash};
+use super::crypt64::Salt;
+use super::{Bcrypt, Kind, LdapSha, Md5Crypt, PasswordHash, Plain, ShaCrypt, WEAK_BCRYPT_COST};
 
 /// The process's secret, from which decoys are made and chosen.
 ///
@@ -26,27 +26,55 @@ impl DecoySeed {
         }
     }
 
-    /// A hash of the given kind. Its digest is 184 pseudo-random bits, so no password is known
-    /// to match, and it cannot be malformed, for it is made from parts and not from text.
+    /// A hash of the given kind. Its digest is pseudo-random, so no password is known to match,
+    /// and it cannot be malformed, for it is made from parts and not from text.
     fn forge(&self, kind: Kind) -> PasswordHash {
-        let mut bytes = [0; SALT + DIGEST];
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let mut random = blake3::Hasher::new_keyed(&self.key)
+            .update(format!("{kind:?}").as_bytes())
+            .finalize_xof();
         match kind {
             Kind::Bcrypt { cost } => {
-                hasher
-                    .update(b"bcrypt")
-                    .update(&[cost])
-                    .finalize_xof()
-                    .fill(&mut bytes);
-                let (mut salt, mut digest) = ([0; SALT], [0; DIGEST]);
-                salt.iter_mut()
-                    .chain(&mut digest)
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = from);
-                PasswordHash::Bcrypt(Bcrypt::from_parts(cost, salt, digest))
+                let salt = draw(&mut random);
+                PasswordHash::Bcrypt(Bcrypt::from_parts(cost, salt, draw(&mut random)))
             }
+            Kind::Apr1 { salt } => PasswordHash::Apr1(forge_md5_crypt(&mut random, salt)),
+            Kind::Md5Crypt { salt } => PasswordHash::Md5Crypt(forge_md5_crypt(&mut random, salt)),
+            Kind::Sha256Crypt { rounds, salt } => {
+                PasswordHash::Sha256Crypt(Box::new(forge_sha_crypt(&mut random, rounds, salt)))
+            }
+            Kind::Sha512Crypt { rounds, salt } => {
+                PasswordHash::Sha512Crypt(Box::new(forge_sha_crypt(&mut random, rounds, salt)))
+            }
+            Kind::Sha => PasswordHash::Sha(LdapSha::from_parts(draw(&mut random), &[])),
+            Kind::SaltedSha => {
+                let salt: [u8; 8] = draw(&mut random);
+                PasswordHash::SaltedSha(LdapSha::from_parts(draw(&mut random), &salt))
+            }
+            Kind::Plain => PasswordHash::Plain(Plain::from_parts(draw(&mut random))),
         }
     }
+}
+
+fn draw<const N: usize>(random: &mut blake3::OutputReader) -> [u8; N] {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes);
+    bytes
+}
+
+fn draw_salt<const N: usize>(random: &mut blake3::OutputReader, length: u8) -> Salt<N> {
+    Salt::new(draw::<N>(random).into_iter().take(length.into()))
+}
+
+fn forge_md5_crypt(random: &mut blake3::OutputReader, salt: u8) -> Md5Crypt {
+    Md5Crypt::from_parts(draw_salt(random, salt), draw(random))
+}
+
+fn forge_sha_crypt<const N: usize>(
+    random: &mut blake3::OutputReader,
+    rounds: u32,
+    salt: u8,
+) -> ShaCrypt<N> {
+    ShaCrypt::from_parts(rounds, draw_salt(random, salt), draw(random))
 }
 
 impl fmt::Debug for DecoySeed {
@@ -78,7 +106,7 @@ impl Decoys {
         let last = match shares.last() {
             Some((_, decoy)) => decoy.clone(),
             None => seed.forge(Kind::Bcrypt {
-                cost: super::WEAK_BCRYPT_COST,
+                cost: WEAK_BCRYPT_COST,
             }),
         };
         Self {
@@ -93,9 +121,11 @@ impl Decoys {
         let total = self.shares.last().map_or(0, |(total, _)| *total);
         // Scaled, not taken modulo: a user more or less moves few names to another kind.
         let place = (u128::from(self.names.hash_one(name)) * u128::from(total)) >> u64::BITS;
+        let share = self
+            .shares
+            .partition_point(|(bound, _)| u128::from(*bound) <= place);
         self.shares
-            .iter()
-            .find(|(bound, _)| place < u128::from(*bound))
+            .get(share)
             .map_or(&self.last, |(_, decoy)| decoy)
     }
 }
@@ -144,11 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn a_decoy_is_computed_and_matches_nothing() {
-        let users = BTreeMap::from([(Kind::Bcrypt { cost: 4 }, 2)]);
-        let decoys = Decoys::forge(&DecoySeed::new([7; 32]), &users);
-        for password in [&b""[..], b"secret", b"\0"] {
-            assert!(!decoys.choose(b"eve").matches(password));
+    fn a_decoy_of_each_kind_is_that_kind_and_matches_nothing() {
+        let kinds = [
+            Kind::Bcrypt { cost: 4 },
+            Kind::Apr1 { salt: 8 },
+            Kind::Md5Crypt { salt: 3 },
+            Kind::Sha256Crypt {
+                rounds: 1000,
+                salt: 16,
+            },
+            Kind::Sha512Crypt {
+                rounds: 1001,
+                salt: 0,
+            },
+            Kind::Sha,
+            Kind::SaltedSha,
+            Kind::Plain,
+        ];
+        for kind in kinds {
+            let users = BTreeMap::from([(kind, 2)]);
+            let decoys = Decoys::forge(&DecoySeed::new([7; 32]), &users);
+            let decoy = decoys.choose(b"eve");
+            assert_eq!(decoy.kind(), kind);
+            for password in [&b""[..], b"secret", b"\0"] {
+                assert!(!decoy.matches(password), "{kind}");
+            }
         }
     }
 }

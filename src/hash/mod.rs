@@ -3,44 +3,63 @@
 //! keep it off the threads that answer.
 
 mod bcrypt;
+mod crypt64;
 mod decoy;
+mod error;
+mod kind;
+mod ldap;
+mod md5_crypt;
+mod plain;
+mod sha_crypt;
 
 use std::fmt;
 
 pub use self::bcrypt::{Bcrypt, KEY as BCRYPT_KEY, SALT as BCRYPT_SALT};
 pub use self::decoy::{DecoySeed, Decoys};
+pub use self::error::HashError;
+pub use self::kind::{Kind, WEAK_BCRYPT_COST};
+pub use self::ldap::LdapSha;
+pub use self::md5_crypt::Md5Crypt;
+pub use self::plain::Plain;
+pub use self::sha_crypt::ShaCrypt;
 
 /// A stored hash that is well formed and that this service is willing to compute.
+///
+/// A file may have a million: what is large stands apart.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PasswordHash {
     /// `$2a$`, `$2b$` and `$2y$`.
     Bcrypt(Bcrypt),
+    /// `$apr1$`.
+    Apr1(Md5Crypt),
+    /// `$1$`.
+    Md5Crypt(Md5Crypt),
+    /// `$5$`.
+    Sha256Crypt(Box<ShaCrypt<{ sha_crypt::DIGEST_256 }>>),
+    /// `$6$`.
+    Sha512Crypt(Box<ShaCrypt<{ sha_crypt::DIGEST_512 }>>),
+    /// `{SHA}`.
+    Sha(LdapSha),
+    /// `{SSHA}`.
+    SaltedSha(LdapSha),
+    /// `{PLAIN}`.
+    Plain(Plain),
 }
 
-/// A format with its cost: hashes of one kind take equally long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// bcrypt with 2^cost rounds.
-    Bcrypt {
-        /// The base-2 logarithm of the number of rounds.
-        cost: u8,
-    },
-}
-
-/// What the operator lets a hash cost.
+/// What the operator lets a hash be and cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The highest bcrypt cost, 4 to 31. Each step doubles the time of one guess.
     pub max_bcrypt_cost: u8,
+    /// Whether a line may hold `{PLAIN}` and the password itself.
+    pub allow_plaintext: bool,
 }
-
-/// bcrypt costs under this load with a warning.
-pub const WEAK_BCRYPT_COST: u8 = 10;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bcrypt_cost: 14,
+            allow_plaintext: false,
         }
     }
 }
@@ -53,21 +72,36 @@ impl PasswordHash {
     /// What keeps the hash from being used. An unknown format is never taken for a plaintext
     /// password.
     pub fn parse(text: &[u8], limits: Limits) -> Result<Self, HashError> {
-        match text {
-            b"" => Err(HashError::Empty),
-            [b'$', b'2', b'a' | b'b' | b'y', b'$', rest @ ..] => {
-                Bcrypt::parse(rest, limits).map(Self::Bcrypt)
-            }
-            [b'$', b'2', b'$' | b'x', ..] => Err(HashError::FlawedBcrypt),
-            _ => Err(unusable(text)),
+        let Some((format, rest)) = Format::of(text) else {
+            return Err(unusable(text));
+        };
+        match format {
+            Format::Bcrypt => Bcrypt::parse(rest, limits).map(Self::Bcrypt),
+            Format::Apr1 => Md5Crypt::parse(rest).map(Self::Apr1),
+            Format::Md5Crypt => Md5Crypt::parse(rest).map(Self::Md5Crypt),
+            Format::Sha256Crypt => ShaCrypt::parse(rest, &sha_crypt::ORDER_256)
+                .map(|hash| Self::Sha256Crypt(Box::new(hash))),
+            Format::Sha512Crypt => ShaCrypt::parse(rest, &sha_crypt::ORDER_512)
+                .map(|hash| Self::Sha512Crypt(Box::new(hash))),
+            Format::Sha => LdapSha::parse(rest).map(Self::Sha),
+            Format::SaltedSha => LdapSha::parse_salted(rest).map(Self::SaltedSha),
+            Format::Plain if limits.allow_plaintext => Plain::parse(rest).map(Self::Plain),
+            Format::Plain => Err(HashError::Plaintext),
         }
     }
 
     /// Whether the password is the one that was hashed. Compares digests in constant time.
     #[must_use]
     pub fn matches(&self, password: &[u8]) -> bool {
+        let fits_crypt = password.len() <= LONGEST_FOR_CRYPT;
         match self {
-            Self::Bcrypt(hash) => hash.matches(password),
+            Self::Bcrypt(hash) => fits_crypt && hash.matches(password),
+            Self::Apr1(hash) => hash.matches(APR1, password),
+            Self::Md5Crypt(hash) => fits_crypt && hash.matches(MD5_CRYPT, password),
+            Self::Sha256Crypt(hash) => fits_crypt && hash.matches(password),
+            Self::Sha512Crypt(hash) => fits_crypt && hash.matches(password),
+            Self::Sha(hash) | Self::SaltedSha(hash) => hash.matches(password),
+            Self::Plain(hash) => hash.matches(password),
         }
     }
 
@@ -75,16 +109,41 @@ impl PasswordHash {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Bcrypt(hash) => Kind::Bcrypt { cost: hash.cost() },
+            Self::Apr1(hash) => Kind::Apr1 { salt: hash.salt() },
+            Self::Md5Crypt(hash) => Kind::Md5Crypt { salt: hash.salt() },
+            Self::Sha256Crypt(hash) => Kind::Sha256Crypt {
+                rounds: hash.rounds(),
+                salt: hash.salt(),
+            },
+            Self::Sha512Crypt(hash) => Kind::Sha512Crypt {
+                rounds: hash.rounds(),
+                salt: hash.salt(),
+            },
+            Self::Sha(_) => Kind::Sha,
+            Self::SaltedSha(_) => Kind::SaltedSha,
+            Self::Plain(_) => Kind::Plain,
         }
     }
 
-    /// Every byte that the verdict on a password depends on, for a MAC over it.
-    pub fn fingerprint(&self) -> [u8; bcrypt::FINGERPRINT] {
+    /// Feeds a MAC with every byte that the verdict on a password depends on. No two hashes feed
+    /// it the same: the format comes first, and what follows ends it.
+    pub fn fingerprint(&self, mac: &mut blake3::Hasher) {
         match self {
-            Self::Bcrypt(hash) => hash.fingerprint(),
+            Self::Bcrypt(hash) => hash.fingerprint(mac.update(b"b")),
+            Self::Apr1(hash) => hash.fingerprint(mac.update(b"a")),
+            Self::Md5Crypt(hash) => hash.fingerprint(mac.update(b"1")),
+            Self::Sha256Crypt(hash) => hash.fingerprint(mac.update(b"5")),
+            Self::Sha512Crypt(hash) => hash.fingerprint(mac.update(b"6")),
+            Self::Sha(hash) => hash.fingerprint(mac.update(b"s")),
+            Self::SaltedSha(hash) => hash.fingerprint(mac.update(b"S")),
+            Self::Plain(hash) => hash.fingerprint(mac.update(b"p")),
         }
     }
 }
+
+/// crypt(3) takes no password of more bytes, so nginx lets nobody in with one. It also bounds
+/// what a round of SHA-crypt costs.
+const LONGEST_FOR_CRYPT: usize = 511;
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,107 +151,66 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-impl Kind {
-    /// Whether a stolen file of such hashes is guessed too easily today.
-    pub fn is_weak(self) -> bool {
-        match self {
-            Self::Bcrypt { cost } => cost < WEAK_BCRYPT_COST,
-        }
+/// Whether a text begins as a hash does, of a format that is read here.
+pub fn begins_as_hash(text: &[u8]) -> bool {
+    Format::of(text).is_some()
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Bcrypt,
+    Apr1,
+    Md5Crypt,
+    Sha256Crypt,
+    Sha512Crypt,
+    Sha,
+    SaltedSha,
+    Plain,
+}
+
+impl Format {
+    /// The format, and what follows its mark.
+    fn of(text: &[u8]) -> Option<(Self, &[u8])> {
+        const MARKS: [(&[u8], Format); 10] = [
+            (b"$2a$", Format::Bcrypt),
+            (b"$2b$", Format::Bcrypt),
+            (b"$2y$", Format::Bcrypt),
+            (APR1, Format::Apr1),
+            (MD5_CRYPT, Format::Md5Crypt),
+            (b"$5$", Format::Sha256Crypt),
+            (b"$6$", Format::Sha512Crypt),
+            (b"{SHA}", Format::Sha),
+            (b"{SSHA}", Format::SaltedSha),
+            (b"{PLAIN}", Format::Plain),
+        ];
+        MARKS
+            .into_iter()
+            .find_map(|(mark, format)| Some((format, text.strip_prefix(mark)?)))
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bcrypt { cost } => write!(f, "bcrypt cost {cost}"),
-        }
-    }
-}
+const APR1: &[u8] = b"$apr1$";
+const MD5_CRYPT: &[u8] = b"$1$";
 
-/// Why a hash cannot be used. Its text is a remedy as well; it never quotes the hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashError {
-    /// Nothing stands behind the colon.
-    Empty,
-    /// bcrypt variants whose authors withdrew them.
-    FlawedBcrypt,
-    /// The cost is not two digits from 04 to 31.
-    BadCost,
-    /// The cost is over the configured limit.
-    TooCostly {
-        /// The cost in the file.
-        cost: u8,
-        /// The limit.
-        limit: u8,
-    },
-    /// Fewer characters than the format has.
-    Short,
-    /// More characters than the format has.
-    Long,
-    /// Characters that the format never produces.
-    Damaged,
-    /// DES crypt: eight characters of password, guessed in seconds.
-    Des,
-    /// A known format that is not supported.
-    Unsupported(&'static str),
-    /// No format that htpasswd files have.
-    Unknown,
-}
-
-impl fmt::Display for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rehash = "set a new password with 'htpasswd -B FILE USER'";
-        match self {
-            Self::Empty => write!(f, "the hash is empty; {rehash}"),
-            Self::FlawedBcrypt => {
-                write!(
-                    f,
-                    "the bcrypt variants $2$ and $2x$ are flawed and refused; {rehash}"
-                )
-            }
-            Self::BadCost => {
-                write!(
-                    f,
-                    "the bcrypt cost is not two digits from 04 to 31; {rehash}"
-                )
-            }
-            Self::TooCostly { cost, limit } => write!(
-                f,
-                "the bcrypt cost {cost} is over max_bcrypt_cost {limit}; \
-                 raise that limit, or {rehash}"
-            ),
-            Self::Short => write!(f, "the hash is cut short; {rehash}"),
-            Self::Long => write!(
-                f,
-                "something follows the hash; remove it, or put a ':' before a comment"
-            ),
-            Self::Damaged => write!(f, "the hash is damaged; {rehash}"),
-            Self::Des => {
-                write!(
-                    f,
-                    "DES crypt is refused, it keeps only eight characters; {rehash}"
-                )
-            }
-            Self::Unsupported(format) => write!(f, "{format} hashes are not supported; {rehash}"),
-            Self::Unknown => write!(f, "the hash has an unknown format; {rehash}"),
-        }
-    }
-}
-
-impl std::error::Error for HashError {}
-
+/// Why a text without a mark that we know is no hash for us.
 fn unusable(text: &[u8]) -> HashError {
-    const PREFIXES: [(&[u8], &str); 8] = [
-        (b"$apr1$", "apr1 (MD5)"),
-        (b"$1$", "MD5 crypt"),
-        (b"$5$", "SHA-256 crypt"),
-        (b"$6$", "SHA-512 crypt"),
+    const UNSUPPORTED: [(&[u8], &str); 8] = [
         (b"$y$", "yescrypt"),
-        (b"{SHA}", "{SHA}"),
-        (b"{SSHA}", "{SSHA}"),
-        (b"{PLAIN}", "{PLAIN}"),
+        (b"$gy$", "gost-yescrypt"),
+        (b"$7$", "scrypt"),
+        (b"$argon2", "Argon2"),
+        (b"$sha1$", "PBKDF1-SHA1"),
+        (b"$md5", "Sun MD5"),
+        (b"$3$", "NT"),
+        (b"{CRYPT}", "{CRYPT}"),
     ];
-    if let Some((_, name)) = PREFIXES.iter().find(|(prefix, _)| text.starts_with(prefix)) {
+    match text {
+        b"" => return HashError::Empty,
+        [b'$', b'2', b'$' | b'x', ..] => return HashError::FlawedBcrypt,
+        _ => (),
+    }
+    let unsupported = UNSUPPORTED.iter().find(|(mark, _)| text.starts_with(mark));
+    if let Some((_, name)) = unsupported {
         return HashError::Unsupported(name);
     }
     let is_crypt_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"./".contains(byte);
@@ -206,58 +224,4 @@ fn unusable(text: &[u8]) -> HashError {
 const DES_LENGTH: usize = 13;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_that_are_not_used() {
-        let rows: &[(&[u8], HashError)] = &[
-            (b"", HashError::Empty),
-            (b"$2$10$abc", HashError::FlawedBcrypt),
-            (b"$2x$10$abc", HashError::FlawedBcrypt),
-            (b"$apr1$salt$digest", HashError::Unsupported("apr1 (MD5)")),
-            (b"$1$salt$digest", HashError::Unsupported("MD5 crypt")),
-            (b"$5$salt$digest", HashError::Unsupported("SHA-256 crypt")),
-            (
-                b"$6$rounds=5000$salt$digest",
-                HashError::Unsupported("SHA-512 crypt"),
-            ),
-            (
-                b"{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=",
-                HashError::Unsupported("{SHA}"),
-            ),
-            (b"{PLAIN}secret", HashError::Unsupported("{PLAIN}")),
-            (b"rqXexS6ZhobKA", HashError::Des),
-            (b"secret", HashError::Unknown),
-            (b"$2z$10$abc", HashError::Unknown),
-            (b"!", HashError::Unknown),
-        ];
-        for (text, error) in rows {
-            let seen = PasswordHash::parse(text, Limits::default()).unwrap_err();
-            assert_eq!(seen, *error, "{}", String::from_utf8_lossy(text));
-        }
-    }
-
-    #[test]
-    fn messages_are_one_line_with_a_remedy() {
-        let errors = [
-            HashError::Empty,
-            HashError::FlawedBcrypt,
-            HashError::BadCost,
-            HashError::TooCostly {
-                cost: 31,
-                limit: 14,
-            },
-            HashError::Short,
-            HashError::Long,
-            HashError::Damaged,
-            HashError::Des,
-            HashError::Unsupported("{SHA}"),
-            HashError::Unknown,
-        ];
-        for error in errors {
-            let text = error.to_string();
-            assert!(text.contains(';') && !text.contains('\n'), "{text}");
-        }
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ pub use self::edit::{EditError, Name, NameError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::patch::Patch;
 use crate::credentials::LONGEST_USER;
-use crate::hash::{HashError, Kind, Limits, PasswordHash};
+use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 
 /// The users of one file.
 #[derive(Debug, Default)]
@@ -74,7 +74,15 @@ impl Users {
         let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
             return Err(LineFault::Duplicate);
         };
-        match PasswordHash::parse(hash, limits) {
+        // As nginx and Apache have it, the hash ends at the next colon, a password in plain text
+        // too, and the rest is a comment.
+        let comment = fields.next().unwrap_or_default();
+        let parsed = PasswordHash::parse(hash, limits);
+        if is_glued(&parsed, comment) {
+            place.insert(None);
+            return Err(LineFault::Glued);
+        }
+        match parsed {
             Ok(hash) => {
                 *self.kinds.entry(hash.kind()).or_default() += 1;
                 place.insert(Some(hash));
@@ -82,16 +90,22 @@ impl Users {
             }
             Err(error) => {
                 place.insert(None);
-                let next = fields.next().unwrap_or_default();
-                let glued = error == HashError::Long && next.starts_with(b"$");
-                Err(if glued {
-                    LineFault::Glued
-                } else {
-                    LineFault::Hash(error)
-                })
+                Err(LineFault::Hash(error))
             }
         }
     }
+}
+
+/// Whether the next entry's name seems to stand behind this one's hash, and its hash where the
+/// comment would.
+fn is_glued(parsed: &Result<PasswordHash, HashError>, comment: &[u8]) -> bool {
+    let may_have_a_name_behind = match parsed {
+        // These have no length of their own.
+        Ok(PasswordHash::SaltedSha(_) | PasswordHash::Plain(_)) => true,
+        Ok(_) => false,
+        Err(error) => matches!(error, HashError::Long | HashError::Damaged),
+    };
+    may_have_a_name_behind && begins_as_hash(comment)
 }
 
 /// A line that is left out.
@@ -241,8 +255,57 @@ mod tests {
             let file = format!("first:{A}\n{line}\nlast:{A}\n");
             check(file.as_bytes(), &[b"first", b"last"], &[(2, *fault)]);
         }
-        let glued = format!("first:{A}bob:{A}\nlast:{A}\n");
-        check(glued.as_bytes(), &[b"last"], &[(1, LineFault::Glued)]);
+    }
+
+    const OF_EACH_FORMAT: [&str; 7] = [
+        A,
+        "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/",
+        "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/",
+        "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJu\
+         esI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+        "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0",
+    ];
+
+    #[test]
+    fn glued_lines_of_every_format() {
+        for hash in OF_EACH_FORMAT {
+            for next in OF_EACH_FORMAT {
+                let file = format!("first:{hash}eric:{next}\nlast:{A}\n");
+                check(file.as_bytes(), &[b"last"], &[(1, LineFault::Glued)]);
+            }
+            let file = format!("first:{hash}:{{a note}}\nlast:{hash}:$5\n");
+            check(file.as_bytes(), &[b"first", b"last"], &[]);
+        }
+    }
+
+    #[test]
+    fn plaintext_ends_at_a_colon_and_is_allowed_by_name() {
+        let file = b"a:{PLAIN}se cret:{note}\nb:{PLAIN}xc:{PLAIN}y\nd:{PLAIN}\n";
+        let refused = LineFault::Hash(HashError::Plaintext);
+        check(
+            file,
+            &[],
+            &[
+                (1, refused),
+                (2, LineFault::Hash(HashError::Plaintext)),
+                (3, refused),
+            ],
+        );
+        let limits = Limits {
+            allow_plaintext: true,
+            ..Limits::default()
+        };
+        let (users, errors) = Users::parse(file, limits);
+        assert!(users.find(b"a").unwrap().matches(b"se cret"));
+        assert!(!users.find(b"a").unwrap().matches(b"se cret:{note}"));
+        let faults: Vec<_> = errors.first().iter().map(|e| (e.line, e.fault)).collect();
+        let expected = [
+            (2, LineFault::Glued),
+            (3, LineFault::Hash(HashError::Empty)),
+        ];
+        assert_eq!(faults, expected);
     }
 
     #[test]

@@ -346,7 +346,7 @@ fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) 
         .sum();
     if weak > 0 {
         log::warn!(
-            "{path}: {weak} users have a hash that is guessed too easily if the file is stolen; \
+            "{path}: {weak} users have a password that is found too easily if the file is stolen; \
              set their passwords anew with 'htpasswd -B -C 10 FILE USER'"
         );
     }

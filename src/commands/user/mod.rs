@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use super::{FAILED, MOST_LINES, complain, print};
 use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
+use crate::config::limits;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
 use crate::rewrite::{Absent, Edited, RewriteError, rewrite};
@@ -133,10 +134,7 @@ fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> 
     let file = reading
         .map_err(|error| format!("{}: {error}", options.htpasswd.display()))?
         .bytes;
-    let mut limits = Limits::default();
-    if let Some(cost) = options.max_bcrypt_cost {
-        limits.max_bcrypt_cost = cost;
-    }
+    let limits = limits(options.limits).map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }
