@@ -1,0 +1,91 @@
+"""64 connections guess passwords, a new one each time, as fast as the answers come; what is left
+for somebody whose password is right?
+
+Of a known and of unknown users, from one address and from one a connection. The attack and the
+user's own requests share the machine with the servers.
+"""
+
+import time
+
+import accounts
+import peers
+from accounts import USER
+from clients import ATTACKERS, LoadClient, client_headers, guess_request, wrk
+from findings import Chart, Findings, Samples, number
+from measure import settle, turns
+
+KNOWN = ("a known user, one address", USER, 1)
+KINDS = (KNOWN,
+         ("unknown users, one address", "*", 1),
+         (f"a known user, {ATTACKERS} addresses", USER, ATTACKERS),
+         (f"unknown users, {ATTACKERS} addresses", "*", ATTACKERS))
+ROUNDS = 3
+
+
+def run(stage, options):
+    """Every subject, calm and under each kind of attack, in every round."""
+    load_client = LoadClient(stage)
+    users = accounts.one_user(stage, "10")
+    subjects = [
+        peers.behind_htgate(stage, users, name="htgate, cost 10"),
+        peers.caddy(stage, users, "Caddy, cost 10"),
+        peers.auth_basic(stage, users, "`auth_basic`, cost 10"),
+    ]
+    if not options.quick:
+        subjects += [
+            peers.cached_subrequest(stage, users, "`auth_request` + `proxy_cache`, cost 10"),
+            peers.apache(stage, users, "Apache, cost 10"),
+            peers.apache(stage, users, "Apache + authn_socache, cost 10", remembers=True),
+            peers.own_registry(stage, users, "registry's own htpasswd, cost 10"),
+            peers.auth_basic(stage, accounts.one_user(stage, "5"), "`auth_basic`, cost 5"),
+            peers.auth_basic(stage, accounts.one_user(stage, "sha"), "`auth_basic`, sha"),
+        ]
+    peers.check(subjects)
+    kinds = KINDS[:1] if options.quick else KINDS
+    samples = Samples()
+    skip = 0
+    for turn, subject in turns(subjects, min(ROUNDS, options.rounds)):
+        def warm(seconds=options.seconds, subject=subject):
+            return wrk(subject.url, client_headers(), seconds, tolerate=True)
+
+        warm(1)
+        settle(subject.processes)
+        samples.add(subject.name, turn, keep("calm", warm()))
+        for name, user, sources in kinds:
+            settle(subject.processes)
+            # Addresses that have not done anything yet.
+            skip += sources
+            with load_client.start(
+                    subject.address, guess_request(stage, subject.uri), options.seconds + 1,
+                    ATTACKERS, user=user, sources=sources, skip=skip, tolerate="true") as attack:
+                time.sleep(0.5)
+                load = warm()
+                guesses = attack.result()
+            samples.add(subject.name, turn, keep(name, load) |
+                        {f"guesses/s, {name}": guesses.requests_per_second})
+            options.progress("attack", turn, f"{subject.name}: {name}",
+                             f"{number(load.requests_per_second)} requests/s")
+        settle(subject.processes)
+
+    rows = []
+    for subject in subjects:
+        calm, attacked = (samples.median(subject.name, f"p99_ms, {kind}")
+                          for kind in ("calm", KNOWN[0]))
+        rows.append([subject.name] + [
+            number(samples.median(subject.name, f"requests/s, {kind}"))
+            for kind in ("calm", *(kind[0] for kind in kinds))] + [number(calm), number(attacked)])
+    head = ["warm requests/s while guesses come for", "calm", *(kind[0] for kind in kinds),
+            "p99 ms, calm", f"p99 ms, {KNOWN[0]}"]
+    names = [subject.name for subject in subjects]
+    chart = Chart("Under attack: 64 connections guess passwords of a known user",
+                  "warm requests a second", names, {
+                      words: [samples.median(name, f"requests/s, {kind}") for name in names]
+                      for words, kind in (("calm", "calm"), ("under attack", KNOWN[0]))},
+                  logarithmic=True)
+    return Findings("Under attack", samples, head, rows, chart=chart)
+
+
+def keep(kind, load):
+    """What is kept of a load. Who got no answer has waited for no known time."""
+    values = {f"requests/s, {kind}": load.requests_per_second}
+    return values | ({f"p99_ms, {kind}": load.p99_ms} if load.p99_ms else {})
