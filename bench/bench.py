@@ -54,6 +54,8 @@ def arguments():
     parser.add_argument("--htgate", type=Path, default=CHECKOUT / "target/release/htgate")
     parser.add_argument("--rounds", type=int, help="turns of every subject (5; quick: 2)")
     parser.add_argument("--seconds", type=int, help="of each load (3; quick: 1)")
+    parser.add_argument("--patience", type=int, default=4,
+                        help="repeats of a load that something else on the machine disturbed (4)")
     parser.add_argument("--only", choices=PARTS + BY_NAME_ONLY, action="append",
                         help="one part; may be repeated")
     parser.add_argument("--quick", action="store_true",

@@ -10,21 +10,20 @@ from stage import BenchError
 
 # Of one core, by whatever is not measured. What the kernel does for itself stays below.
 DISTURBED = 0.15
-PATIENCE = 4
 
 
-def measured(load, processes, seconds, patience=PATIENCE):
+def measured(load, processes, options):
     """Runs a load of some seconds after a short one, and clocks both sides of it.
 
-    Once more, and at most four times, if something else on the machine got in the way. The first
-    of the processes is the one whose time counts as the server's, the last the front's.
+    Once more, as often as patience has it, if something else on the machine got in the way. The
+    first of the processes is the one whose time counts as the server's, the last the front's.
     """
     load(1)
-    for _ in range(1 + patience):
+    for _ in range(1 + options.patience):
         settle(processes)
         before = clocks(processes)
         start = time.perf_counter()
-        result = load(seconds)
+        result = load(options.seconds)
         elapsed = time.perf_counter() - start
         client, machine, *spent = (
             new - old for old, new in zip(before, clocks(processes), strict=True))

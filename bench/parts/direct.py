@@ -38,7 +38,7 @@ def run(stage, options):
     peers.check(subjects[-2:], good=204)
     samples = Samples()
     for turn, subject in turns(subjects, options.rounds):
-        load = measured(loads[subject.name], subject.processes, options.seconds)
+        load = measured(loads[subject.name], subject.processes, options)
         samples.add(subject.name, turn, load.numbers())
         options.progress("direct", turn, subject.name, rate(load))
 

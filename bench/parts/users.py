@@ -36,7 +36,7 @@ def run(stage, options):
     samples = Samples()
     for turn, subject in turns(subjects, options.rounds):
         load = measured(lambda seconds: wrk(subject.url, client_headers(), seconds),
-                        subject.processes, options.seconds)
+                        subject.processes, options)
         memory = subject.processes[0].memory_mb("VmRSS")
         samples.add(subject.name, turn, load.numbers() | {"memory_mb": memory})
         options.progress("users", turn, subject.name, rate(load))

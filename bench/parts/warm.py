@@ -26,7 +26,7 @@ def run(stage, options):
             continue
         load = measured(
             lambda seconds: wrk(subject.url, client_headers(), seconds), subject.processes,
-            options.seconds)
+            options)
         samples.add(subject.name, turn, load.numbers())
         options.progress("warm", turn, subject.name, rate(load))
 
