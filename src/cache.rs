@@ -1,16 +1,12 @@
-//! Verdicts on passwords, remembered: under which key, for how long, how many, and one flight at
-//! a time for each. The only file that names `moka`. Holds no password and no name, only MACs.
+//! Verdicts on passwords, remembered: under which key, for how long and how many. The only file
+//! that names `moka`. Holds no password and no name, only MACs.
 //!
 //! The stored hash is part of the key. A line that changes or goes makes what was remembered of
 //! it unreachable, so nothing is ever invalidated.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use crate::credentials::Credentials;
 use crate::hash::PasswordHash;
@@ -45,35 +41,11 @@ const WRONG: Bounds = Bounds {
 
 type Answers = moka::sync::Cache<Key, (), BuildHasherDefault<Uniform>>;
 
-/// Remembered verdicts, and those that are being found out.
+/// Remembered verdicts.
 pub struct Cache {
     secret: [u8; 32],
     right: Answers,
     wrong: Answers,
-    /// Held for a few instructions at a time, never across a hash or an await: a plain lock is
-    /// the simplest that does, and only passwords that must be hashed come here.
-    flights: Mutex<HashMap<Key, Vec<oneshot::Sender<Outcome>>>>,
-}
-
-/// What came of holding a password against a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It matches.
-    Right,
-    /// It does not.
-    Wrong,
-    /// The hash function failed. Not remembered.
-    Fault,
-}
-
-/// How a request that finds nothing remembered goes on.
-pub enum Join {
-    /// It was remembered just now.
-    Known(bool),
-    /// Another request is finding out already; this one hears of it.
-    Follow(oneshot::Receiver<Outcome>),
-    /// This one has to find out, and hears of it like all others.
-    Lead(Flight, oneshot::Receiver<Outcome>),
 }
 
 impl Cache {
@@ -83,7 +55,6 @@ impl Cache {
             secret,
             right: answers(right),
             wrong: answers(WRONG),
-            flights: Mutex::new(HashMap::new()),
         }
     }
 
@@ -109,90 +80,21 @@ impl Cache {
         }
     }
 
-    /// Joins the flight for a key, or starts it.
-    pub fn join(self: &Arc<Self>, key: Key) -> Join {
-        let (sender, receiver) = oneshot::channel();
-        let mut flights = self.flights();
-        // A flight remembers before it leaves the table, so looking again here, with the table
-        // held, leaves no gap through which a second hash could start.
-        if let Some(right) = self.recall(&key) {
-            return Join::Known(right);
-        }
-        if let Some(waiting) = flights.get_mut(&key) {
-            waiting.push(sender);
-            return Join::Follow(receiver);
-        }
-        flights.insert(key, vec![sender]);
-        Join::Lead(
-            Flight {
-                cache: Arc::clone(self),
-                key,
-                over: false,
-            },
-            receiver,
-        )
+    /// Remembers whether the password was right.
+    pub fn remember(&self, key: Key, right: bool) {
+        let answers = if right { &self.right } else { &self.wrong };
+        answers.insert(key, ());
     }
 
     /// How many right and how many wrong answers are remembered, roughly.
     pub fn sizes(&self) -> (u64, u64) {
         (self.right.entry_count(), self.wrong.entry_count())
     }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Vec<oneshot::Sender<Outcome>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cache(***)")
-    }
-}
-
-/// The duty to find out. Dropped without landing, it tells all who wait that nobody will.
-#[must_use]
-pub struct Flight {
-    cache: Arc<Cache>,
-    key: Key,
-    /// It has left the table: what stands there under its key now is another flight.
-    over: bool,
-}
-
-impl Flight {
-    /// Whether anybody still wants to know. If not, the flight is off.
-    pub fn is_awaited(&mut self) -> bool {
-        let mut flights = self.cache.flights();
-        let awaited = flights
-            .get(&self.key)
-            .is_some_and(|waiting| waiting.iter().any(|sender| !sender.is_closed()));
-        if !awaited {
-            flights.remove(&self.key);
-            self.over = true;
-        }
-        awaited
-    }
-
-    /// Remembers the outcome and tells everyone who waits.
-    pub fn land(mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Right => self.cache.right.insert(self.key, ()),
-            Outcome::Wrong => self.cache.wrong.insert(self.key, ()),
-            Outcome::Fault => (),
-        }
-        let waiting = self.cache.flights().remove(&self.key);
-        self.over = true;
-        for sender in waiting.into_iter().flatten() {
-            // Who hung up meanwhile needs no answer.
-            let _ = sender.send(outcome);
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.over {
-            self.cache.flights().remove(&self.key);
-        }
     }
 }
 
@@ -233,8 +135,8 @@ mod tests {
     const A: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
     const B: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
 
-    fn cache() -> Arc<Cache> {
-        Arc::new(Cache::new([1; 32], Bounds::default()))
+    fn cache() -> Cache {
+        Cache::new([1; 32], Bounds::default())
     }
 
     fn credentials(pair: &str) -> Credentials {
@@ -268,92 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn one_flight_for_all_and_then_remembered() {
-        for (outcome, remembered) in [
-            (Outcome::Right, Some(true)),
-            (Outcome::Wrong, Some(false)),
-            (Outcome::Fault, None),
-        ] {
-            let cache = cache();
-            let Join::Lead(flight, mut first) = cache.join([9; 32]) else {
-                panic!("must lead")
-            };
-            let Join::Follow(mut second) = cache.join([9; 32]) else {
-                panic!("must follow")
-            };
-            assert!(
-                matches!(cache.join([8; 32]), Join::Lead(..)),
-                "another key is another flight"
-            );
-            flight.land(outcome);
-            assert_eq!(
-                (first.try_recv(), second.try_recv()),
-                (Ok(outcome), Ok(outcome))
-            );
-            assert_eq!(cache.recall(&[9; 32]), remembered);
-            match (cache.join([9; 32]), remembered) {
-                (Join::Known(right), Some(expected)) => assert_eq!(right, expected),
-                (Join::Lead(..), None) => (),
-                _ => panic!("{outcome:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn one_who_hangs_up_does_not_fail_the_others() {
-        let cache = cache();
-        let Join::Lead(mut flight, first) = cache.join([9; 32]) else {
-            panic!("must lead")
-        };
-        let Join::Follow(mut second) = cache.join([9; 32]) else {
-            panic!("must follow")
-        };
-        drop(first);
-        assert!(flight.is_awaited());
-        flight.land(Outcome::Right);
-        assert_eq!(second.try_recv(), Ok(Outcome::Right));
-    }
-
-    #[test]
-    fn nobody_waits_nobody_hashes() {
-        let cache = cache();
-        let Join::Lead(mut flight, first) = cache.join([9; 32]) else {
-            panic!("must lead")
-        };
-        drop(first);
-        assert!(!flight.is_awaited());
-        let Join::Lead(_next, _waiting) = cache.join([9; 32]) else {
-            panic!("must lead")
-        };
-        drop(flight);
-        assert!(
-            matches!(cache.join([9; 32]), Join::Follow(_)),
-            "the next flight must stay"
-        );
-    }
-
-    #[test]
-    fn an_abandoned_flight_releases_its_followers() {
-        let cache = cache();
-        let Join::Lead(flight, _first) = cache.join([9; 32]) else {
-            panic!("must lead")
-        };
-        let Join::Follow(mut second) = cache.join([9; 32]) else {
-            panic!("must follow")
-        };
-        drop(flight);
-        assert!(second.try_recv().is_err());
-        assert!(matches!(cache.join([9; 32]), Join::Lead(..)));
-    }
-
-    #[test]
     fn a_flood_of_wrong_answers_leaves_the_right_ones() {
         let cache = cache();
-        cache.right.insert([7; 32], ());
+        cache.remember([7; 32], true);
         for n in 0..3 * WRONG.capacity {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&n.to_le_bytes());
-            cache.wrong.insert(key, ());
+            cache.remember(key, false);
         }
         cache.wrong.run_pending_tasks();
         assert_eq!(cache.recall(&[7; 32]), Some(true));

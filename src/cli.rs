@@ -68,6 +68,18 @@ pub struct ServeOptions {
     /// Passwords that may wait to be hashed [default: 1024].
     #[arg(long, env = "HTGATE_WAITING_ROOM", value_name = "N")]
     pub waiting_room: Option<usize>,
+    /// Of these, how many from one address [default: 16].
+    #[arg(long, env = "HTGATE_WAITING_PER_ADDRESS", value_name = "N")]
+    pub waiting_per_address: Option<usize>,
+    /// How long they may wait until the answer is "try again" [default: 10].
+    #[arg(long, env = "HTGATE_WAITING_SECONDS", value_name = "SECONDS")]
+    pub waiting_seconds: Option<u64>,
+    /// Distinct wrong passwords that one address may try ... [default: 10].
+    #[arg(long, env = "HTGATE_STRIKES", value_name = "N")]
+    pub strikes: Option<usize>,
+    /// ... within this time [default: 60].
+    #[arg(long, env = "HTGATE_STRIKE_SECONDS", value_name = "SECONDS")]
+    pub strike_seconds: Option<u64>,
     /// The realm that clients show when they ask for a password [default: htgate].
     #[arg(long, env = "HTGATE_REALM", value_name = "TEXT")]
     pub realm: Option<String>,

@@ -4,16 +4,22 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::cache::{Cache, Join, Key, Outcome};
+use tokio::time::timeout_at;
+
+use crate::cache::Cache;
+use crate::client::Client;
 use crate::credentials::{Credentials, Presented};
+use crate::flights::{Flight, Flights, Join, Outcome, Seat};
 use crate::hash::PasswordHash;
 use crate::metrics::Metrics;
 use crate::request::{Field, Request};
 use crate::store::Store;
+use crate::strikes::Strikes;
+use crate::successes::Successes;
 use crate::verdict::{Challenge, UserName, Verdict};
-use crate::waiting::WaitingRoom;
+use crate::waiting::{Full, NoPlace, WaitingRoom};
 
 /// Judges requests by the store's current snapshot.
 pub struct Judge {
@@ -21,8 +27,16 @@ pub struct Judge {
     pub store: Arc<Store>,
     /// What is remembered of passwords.
     pub cache: Arc<Cache>,
+    /// What is being found out of them.
+    pub flights: Arc<Flights>,
     /// Where passwords wait to be hashed.
     pub room: WaitingRoom,
+    /// How long they may.
+    pub patience: Duration,
+    /// Who has guessed wrong.
+    pub strikes: Arc<Strikes>,
+    /// Who has not.
+    pub successes: Successes,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -36,8 +50,10 @@ impl Judge {
     }
 
     async fn decide(&self, request: &Request<'_>) -> Verdict {
+        let client = Client::new(request.real_ip);
         let mut credentials = None;
         let mut learned = None;
+        let mut deadline = None;
         // A second turn is taken only after a hash, and then by the snapshot of that moment: who
         // was removed while the hash was computed is not let in by it.
         loop {
@@ -65,45 +81,73 @@ impl Judge {
                 _ => self.cache.recall(&key),
             };
             if let Some(right) = right {
-                return conclude(right & is_user, credentials, request);
+                let proven = right & is_user;
+                if proven {
+                    self.successes.note(client);
+                }
+                return conclude(proven, credentials, request);
             }
             let hash = hash.clone();
             drop(snapshot);
-            match self.find_out(key, hash, credentials).await {
-                Ok(right) => learned = Some((key, right)),
-                Err(verdict) => return verdict,
+            if let Some(wait) = self.strikes.wait(client) {
+                return Verdict::Throttle(wait);
             }
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.patience);
+            let seat = match self.flights.join(key) {
+                Join::Known(right) => {
+                    learned = Some((key, right));
+                    continue;
+                }
+                Join::Follow(seat) => seat,
+                Join::Lead(flight, seat) => {
+                    match self.take_off(flight, &seat, client, hash, credentials.clone()) {
+                        Ok(()) => seat,
+                        Err(verdict) => return verdict,
+                    }
+                }
+            };
+            learned = match timeout_at(deadline.into(), seat.outcome()).await {
+                Ok(Some(Outcome::Right)) => Some((key, true)),
+                Ok(Some(Outcome::Wrong)) => Some((key, false)),
+                Ok(Some(Outcome::Fault)) => return Verdict::Fault,
+                // Called off by whoever led it, for reasons that need not be ours.
+                Ok(None) => None,
+                Err(_) => return Verdict::Busy(self.room.clears_in()),
+            };
         }
     }
 
-    /// Waits for the hash, one for all who ask the same at the same time.
-    async fn find_out(
+    /// Takes a place in the waiting room for the hash that a flight needs.
+    fn take_off(
         &self,
-        key: Key,
+        flight: Flight,
+        seat: &Seat,
+        client: Client,
         hash: PasswordHash,
-        credentials: &Credentials,
-    ) -> Result<bool, Verdict> {
-        let outcome = match self.cache.join(key) {
-            Join::Known(right) => return Ok(right),
-            Join::Follow(outcome) => outcome,
-            Join::Lead(mut flight, outcome) => {
-                let credentials = credentials.clone();
-                let metrics = Arc::clone(&self.metrics);
-                let job = move || {
-                    if flight.is_awaited() {
-                        flight.land(hold_against(&hash, &credentials, &metrics));
-                    }
-                };
-                self.room.enter(job).map_err(|_full| Verdict::Busy)?;
-                outcome
+        credentials: Credentials,
+    ) -> Result<(), Verdict> {
+        let (strikes, metrics) = (Arc::clone(&self.strikes), Arc::clone(&self.metrics));
+        let job = move || {
+            // More of this address may have been found wrong meanwhile. Then the flight is off.
+            if strikes.wait(client).is_some() {
+                return;
             }
+            let outcome = hold_against(&hash, &credentials, &metrics);
+            if outcome == Outcome::Wrong {
+                strikes.add(client);
+                metrics.strikes.inc();
+            }
+            flight.land(outcome);
         };
-        match outcome.await {
-            Ok(Outcome::Right) => Ok(true),
-            Ok(Outcome::Wrong) => Ok(false),
-            Ok(Outcome::Fault) => Err(Verdict::Fault),
-            // The flight was called off: its leader found the room full.
-            Err(_) => Err(Verdict::Busy),
+        match self.room.enter(client, self.successes.has(client), job) {
+            Ok(place) => {
+                seat.keep(place);
+                Ok(())
+            }
+            Err(NoPlace { full, retry_after }) => Err(match full {
+                Full::Share => Verdict::Throttle(retry_after),
+                Full::Whole => Verdict::Busy(retry_after),
+            }),
         }
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! The rooms stand on floors, and imports go strictly downward:
 //!
-//! - Floor 0 is pure: [`request`] and [`credentials`] read what nginx sends, [`user_agent`] turns
-//!   clients away, [`hash`] holds passwords against hashes, [`htpasswd`] reads users,
+//! - Floor 0 is pure: [`request`], [`client`] and [`credentials`] read what nginx sends,
+//!   [`user_agent`] turns clients away, [`hash`] holds passwords against hashes, [`htpasswd`] reads users,
 //!   [`verdict`] is the answer.
 //! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
-//!   of passwords, [`waiting`] those that must be hashed, [`metrics`] what is counted.
+//!   of passwords, [`waiting`] those that must be hashed, [`flights`] who waits for which of
+//!   them, [`strikes`] and [`successes`] how addresses have fared, [`metrics`] what is counted,
+//!   [`audit`] who was refused.
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
-//!   [`listen`] opens sockets.
+//!   [`listen`] opens sockets, [`priority`] asks the scheduler.
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
 
+pub mod client;
 pub mod request;
 
 pub mod credentials;
@@ -20,15 +23,20 @@ pub mod htpasswd;
 pub mod user_agent;
 pub mod verdict;
 
+pub mod audit;
 pub mod cache;
+pub mod flights;
 pub mod metrics;
 pub mod store;
+pub mod strikes;
+pub mod successes;
 pub mod waiting;
 
 pub mod judge;
 
 pub mod http;
 pub mod listen;
+pub mod priority;
 pub mod reload;
 
 pub mod cli;

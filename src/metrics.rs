@@ -20,6 +20,10 @@ pub struct Metrics {
     pub hash_seconds: Histogram,
     /// Passwords that wait to be hashed.
     pub waiting: Gauge,
+    /// How many may.
+    pub waiting_places: Gauge,
+    /// Distinct wrong passwords.
+    pub strikes: Counter,
     /// Remembered right answers.
     pub remembered_right: Gauge,
     /// Remembered wrong answers.
@@ -55,6 +59,8 @@ impl Metrics {
                 .map(|r| by_reason.get_or_create_owned(&Decision { reason: r.as_str() })),
             hash_seconds: Histogram::new(HASH_SECONDS),
             waiting: Gauge::default(),
+            waiting_places: Gauge::default(),
+            strikes: Counter::default(),
             remembered_right: remembered.get_or_create_owned(&Answer { answer: "right" }),
             remembered_wrong: remembered.get_or_create_owned(&Answer { answer: "wrong" }),
             users: Gauge::default(),
@@ -77,6 +83,11 @@ impl Metrics {
                 "Passwords that wait to be hashed",
                 &metrics.waiting,
             ),
+            (
+                "waiting_places",
+                "Passwords that may wait to be hashed",
+                &metrics.waiting_places,
+            ),
             ("users", "Users who can log in", &metrics.users),
             (
                 "faulty_lines",
@@ -91,11 +102,12 @@ impl Metrics {
         ] {
             registry.register(name, help, gauge.clone());
         }
-        registry.register(
-            "reloads",
-            "Snapshots that took effect",
-            metrics.reloads.clone(),
-        );
+        for (name, help, counter) in [
+            ("reloads", "Snapshots that took effect", &metrics.reloads),
+            ("strikes", "Distinct wrong passwords", &metrics.strikes),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
         Self {
             registry,
             ..metrics

@@ -24,6 +24,10 @@ pub struct Request<'a> {
     pub method: Field<'a>,
     /// `X-Original-URI`: nginx's `$request_uri`.
     pub uri: Field<'a>,
+    /// `X-Real-IP`: nginx's `$remote_addr`.
+    pub real_ip: Field<'a>,
+    /// `X-Request-ID`: nginx's `$request_id`, for the log.
+    pub id: Field<'a>,
 }
 
 impl Request<'_> {

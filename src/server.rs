@@ -9,21 +9,25 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::flights::Flights;
 use crate::hash::DecoySeed;
 use crate::http;
 use crate::judge::Judge;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::priority;
 use crate::reload::{LoadError, Reload, Trigger};
+use crate::strikes::Strikes;
+use crate::successes::Successes;
 use crate::waiting::WaitingRoom;
 
 /// A service that has loaded its users and is about to answer.
 pub struct Server {
-    judge: Arc<Judge>,
+    gate: http::Gate,
     reload: Reload,
-    realm: http::Realm,
     workers: usize,
 }
 
@@ -69,18 +73,29 @@ impl Server {
         let seed = DecoySeed::new(random()?);
         let reload =
             Reload::start(config.sources, seed, Arc::clone(&metrics)).map_err(ServeError::Load)?;
+        metrics
+            .waiting_places
+            .set(i64::try_from(config.places.whole).unwrap_or(i64::MAX));
+        let cache = Arc::new(Cache::new(random()?, config.cache));
         let judge = Judge {
             store: reload.store(),
-            cache: Arc::new(Cache::new(random()?, config.cache)),
-            room: WaitingRoom::open(config.waiting_room, config.hash_threads)?,
+            flights: Arc::new(Flights::new(Arc::clone(&cache))),
+            cache,
+            room: WaitingRoom::open(config.places, config.hash_threads, priority::lower)?,
+            patience: config.patience,
+            strikes: Arc::new(Strikes::new(config.allowance)),
+            successes: Successes::new(),
             metrics,
         };
-        let (realm, workers) = (config.realm, config.workers);
-        Ok(Self {
+        let gate = http::Gate {
             judge: Arc::new(judge),
+            audit: Audit::open()?,
+            realm: config.realm,
+        };
+        Ok(Self {
+            gate,
             reload,
-            realm,
-            workers,
+            workers: config.workers,
         })
     }
 
@@ -100,9 +115,8 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self {
-            judge,
+            gate,
             reload,
-            realm,
             workers,
         } = self;
         let (alive, ended) = oneshot::channel::<()>();
@@ -113,7 +127,7 @@ impl Server {
                 let _alive = alive;
                 reload.run()
             })?;
-        let server = http::serve(listeners, workers, &judge, &realm, shutdown)?;
+        let server = http::serve(listeners, workers, &gate, shutdown)?;
         tokio::select! {
             result = server => Ok(result?),
             _ = ended => Err(ServeError::ReloadEnded),

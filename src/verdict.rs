@@ -1,5 +1,7 @@
 //! The answer to one request, without a word of HTTP. «No» is an answer here, not an error.
 
+use std::time::Duration;
+
 use crate::credentials::Credentials;
 
 /// What becomes of a request.
@@ -14,8 +16,12 @@ pub enum Verdict {
     RefuseAgent,
     /// Its user is known and may not do this.
     Forbid,
-    /// It could not be decided now: too many passwords wait to be hashed.
-    Busy,
+    /// Its address has shown too many wrong passwords, or has too many waiting, to have another
+    /// one tried before this time has passed.
+    Throttle(Duration),
+    /// It could not be decided now: too many passwords wait to be hashed. Try again after this
+    /// time.
+    Busy(Duration),
     /// It could not be decided at all: a fault of ours, which never allows.
     Fault,
 }
@@ -55,7 +61,8 @@ impl Verdict {
             Self::Challenge(Challenge::BadCredentials) => Reason::BadCredentials,
             Self::RefuseAgent => Reason::UserAgent,
             Self::Forbid => Reason::Access,
-            Self::Busy => Reason::Busy,
+            Self::Throttle(_) => Reason::Throttled,
+            Self::Busy(_) => Reason::Busy,
             Self::Fault => Reason::Fault,
         }
     }
@@ -74,6 +81,8 @@ pub enum Reason {
     UserAgent,
     /// The user may not do this.
     Access,
+    /// Too many wrong passwords from there, or too many waiting.
+    Throttled,
     /// The waiting room is full.
     Busy,
     /// We failed.
@@ -82,12 +91,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::NoCredentials,
         Self::BadCredentials,
         Self::UserAgent,
         Self::Access,
+        Self::Throttled,
         Self::Busy,
         Self::Fault,
     ];
@@ -100,6 +110,7 @@ impl Reason {
             Self::BadCredentials => "bad-credentials",
             Self::UserAgent => "user-agent",
             Self::Access => "access",
+            Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::Fault => "fault",
         }

@@ -17,26 +17,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room's floor. A room may import only rooms of lower floors, or of its own name.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 25] = [
     ("request", 0),
+    ("client", 1),
     ("credentials", 1),
     ("hash", 1),
     ("user_agent", 1),
     ("htpasswd", 2),
     ("verdict", 2),
     ("listen", 1),
+    ("priority", 1),
+    ("audit", 3),
     ("cache", 3),
     ("metrics", 3),
     ("store", 3),
+    ("strikes", 3),
+    ("successes", 3),
     ("waiting", 3),
-    ("judge", 4),
-    ("http", 5),
-    ("reload", 5),
-    ("cli", 6),
-    ("config", 7),
-    ("logging", 7),
-    ("server", 8),
-    ("commands", 9),
+    ("flights", 4),
+    ("judge", 5),
+    ("http", 6),
+    ("reload", 6),
+    ("cli", 7),
+    ("config", 8),
+    ("logging", 8),
+    ("server", 9),
+    ("commands", 10),
 ];
 
 /// Crates that one room alone may name.

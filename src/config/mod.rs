@@ -15,6 +15,8 @@ use crate::hash::Limits;
 use crate::http::Realm;
 use crate::listen::{Address, SocketMode};
 use crate::reload::Sources;
+use crate::strikes::Allowance;
+use crate::waiting::Places;
 
 /// Everything that `serve` needs to know.
 pub struct Config {
@@ -29,7 +31,11 @@ pub struct Config {
     /// Threads that hash.
     pub hash_threads: usize,
     /// Passwords that may wait to be hashed.
-    pub waiting_room: usize,
+    pub places: Places,
+    /// How long they may.
+    pub patience: Duration,
+    /// How many of one address may be wrong.
+    pub allowance: Allowance,
     /// The challenge's realm.
     pub realm: Realm,
     /// How right passwords are remembered.
@@ -94,7 +100,7 @@ impl Config {
             .realm
             .or(file.realm)
             .unwrap_or_else(|| DEFAULT_REALM.to_owned());
-        let bounds = Bounds::default();
+        let (bounds, allowance) = (Bounds::default(), Allowance::default());
         let max_bcrypt_cost = options.max_bcrypt_cost.or(file.max_bcrypt_cost);
         let poll = options
             .poll_seconds
@@ -111,11 +117,35 @@ impl Config {
                 options.hash_threads.or(file.hash_threads),
                 cores,
             )?,
-            waiting_room: at_least_one(
-                "waiting_room",
-                options.waiting_room.or(file.waiting_room),
-                DEFAULT_WAITING_ROOM,
+            places: Places {
+                whole: at_least_one(
+                    "waiting_room",
+                    options.waiting_room.or(file.waiting_room),
+                    DEFAULT_WAITING_ROOM,
+                )?,
+                share: at_least_one(
+                    "waiting_per_address",
+                    options.waiting_per_address.or(file.waiting_per_address),
+                    DEFAULT_WAITING_PER_ADDRESS,
+                )?,
+            },
+            patience: seconds(
+                "waiting_seconds",
+                options.waiting_seconds.or(file.waiting_seconds),
+                DEFAULT_PATIENCE,
             )?,
+            allowance: Allowance {
+                strikes: at_least_one(
+                    "strikes",
+                    options.strikes.or(file.strikes),
+                    allowance.strikes,
+                )?,
+                window: seconds(
+                    "strike_seconds",
+                    options.strike_seconds.or(file.strike_seconds),
+                    allowance.window,
+                )?,
+            },
             realm: Realm::new(&realm).map_err(|e| ConfigError::Usage(format!("realm: {e}")))?,
             cache: Bounds {
                 capacity: options
@@ -151,6 +181,16 @@ fn at_least_one(name: &str, given: Option<usize>, default: usize) -> Result<usiz
     }
 }
 
+fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration, ConfigError> {
+    match given {
+        None => Ok(default),
+        Some(seconds @ 1..=LONGEST_SECONDS) => Ok(Duration::from_secs(seconds)),
+        Some(other) => Err(ConfigError::Usage(format!(
+            "{name}: {other} is not from 1 to {LONGEST_SECONDS}"
+        ))),
+    }
+}
+
 fn limits(max_bcrypt_cost: Option<u8>) -> Result<Limits, ConfigError> {
     match max_bcrypt_cost {
         None => Ok(Limits::default()),
@@ -172,6 +212,10 @@ fn poll_interval(seconds: f64) -> Result<Duration, ConfigError> {
 
 const DEFAULT_REALM: &str = "htgate";
 const DEFAULT_WAITING_ROOM: usize = 1024;
+const DEFAULT_WAITING_PER_ADDRESS: usize = 16;
+/// Less than the 15 s that the shipped nginx files wait for an answer.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_SECONDS: u64 = 86_400;
 const DEFAULT_POLL_SECONDS: f64 = 1.0;
 const SHORTEST_POLL_SECONDS: f64 = 0.05;
 /// A removed user would stay for so long where there are no events.

@@ -1,6 +1,7 @@
 //! `/auth`: nginx's subrequest to a verdict, and the verdict to what `auth_request` understands.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_http::body::BoxBody;
 use actix_http::header::{
@@ -8,7 +9,7 @@ use actix_http::header::{
 };
 use actix_http::{Response, StatusCode};
 
-use crate::judge::Judge;
+use super::Gate;
 use crate::request::{Field, Request};
 use crate::verdict::{UserName, Verdict};
 
@@ -49,15 +50,18 @@ impl fmt::Display for BadRealm {
 impl std::error::Error for BadRealm {}
 
 /// Any method, any query; the body is not read.
-pub(super) async fn auth(headers: &HeaderMap, judge: &Judge, realm: &Realm) -> Response<BoxBody> {
+pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
     let question = Request {
         authorization: field(headers, &AUTHORIZATION),
         user_agent: field(headers, &USER_AGENT),
         method: field(headers, &X_ORIGINAL_METHOD),
         uri: field(headers, &X_ORIGINAL_URI),
+        real_ip: field(headers, &X_REAL_IP),
+        id: field(headers, &X_REQUEST_ID),
     };
-    let verdict = judge.judge(&question).await;
-    answer(&verdict, realm)
+    let verdict = gate.judge.judge(&question).await;
+    gate.audit.report(&question, &verdict);
+    answer(&verdict, &gate.realm)
 }
 
 fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
@@ -92,9 +96,13 @@ fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
         Verdict::Forbid => {
             headers.insert(X_AUTH_STATUS, HeaderValue::from_static("403"));
         }
-        Verdict::Busy => {
+        Verdict::Throttle(wait) => {
+            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("429"));
+            headers.insert(RETRY_AFTER, whole_seconds(*wait));
+        }
+        Verdict::Busy(wait) => {
             headers.insert(X_AUTH_STATUS, HeaderValue::from_static("503"));
-            headers.insert(RETRY_AFTER, BUSY_RETRY_SECONDS);
+            headers.insert(RETRY_AFTER, whole_seconds(*wait));
         }
         Verdict::Fault => (),
     }
@@ -105,10 +113,16 @@ fn status(verdict: &Verdict) -> StatusCode {
     match verdict {
         Verdict::Allow(_) => StatusCode::NO_CONTENT,
         Verdict::Challenge(_) => StatusCode::UNAUTHORIZED,
-        Verdict::RefuseAgent | Verdict::Forbid => StatusCode::FORBIDDEN,
-        Verdict::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Verdict::RefuseAgent | Verdict::Forbid | Verdict::Throttle(_) => StatusCode::FORBIDDEN,
+        Verdict::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         Verdict::Fault => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// `Retry-After` in whole seconds (RFC 9110, section 10.2.3), never too early.
+fn whole_seconds(wait: Duration) -> HeaderValue {
+    let begun = u64::from(wait.subsec_nanos() > 0);
+    HeaderValue::from(wait.as_secs().saturating_add(begun).max(1))
 }
 
 /// Percent-encodes what is not visible ASCII, and the percent sign itself, or two names could
@@ -132,8 +146,8 @@ const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
 static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-/// A full waiting room empties within a few seconds.
-const BUSY_RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +171,15 @@ mod tests {
                 panic!("{header} must be readable");
             };
             assert_eq!(encode(&UserName::proven(&credentials)), expected);
+        }
+    }
+
+    #[test]
+    fn clients_are_never_told_to_come_too_early() {
+        for (milliseconds, expected) in
+            [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (59_900, "60")]
+        {
+            assert_eq!(whole_seconds(Duration::from_millis(milliseconds)), expected);
         }
     }
 

@@ -14,19 +14,27 @@ use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 
 pub use self::auth::{BadRealm, Realm};
 pub use self::server::serve;
+use crate::audit::Audit;
 use crate::judge::Judge;
 
+/// What every request needs. Clones share it.
+#[derive(Clone)]
+pub struct Gate {
+    /// Decides.
+    pub judge: Arc<Judge>,
+    /// Reports refusals.
+    pub audit: Audit,
+    /// What the challenge says.
+    pub realm: Realm,
+}
+
 /// The routes of the service.
-async fn route(
-    request: Request,
-    judge: Arc<Judge>,
-    realm: Realm,
-) -> Result<Response<BoxBody>, Infallible> {
+async fn route(request: Request, gate: Gate) -> Result<Response<BoxBody>, Infallible> {
     let response = match (request.path(), request.method()) {
-        ("/auth", _) => auth::auth(request.headers(), &judge, &realm).await,
+        ("/auth", _) => auth::auth(request.headers(), &gate).await,
         ("/healthz", &Method::GET) => status::healthz(),
-        ("/readyz", &Method::GET) => status::readyz(&judge),
-        ("/metrics", &Method::GET) => status::metrics(&judge),
+        ("/readyz", &Method::GET) => status::readyz(&gate.judge),
+        ("/metrics", &Method::GET) => status::metrics(&gate.judge),
         _ => Response::new(StatusCode::NOT_FOUND),
     };
     Ok(never_stored(response))

@@ -4,7 +4,6 @@
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -15,8 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::unix_stream::UnixConnection;
-use super::{Realm, route};
-use crate::judge::Judge;
+use super::{Gate, route};
 use crate::listen::Listener;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
@@ -27,8 +25,7 @@ use crate::listen::Listener;
 pub fn serve(
     listeners: Vec<Listener>,
     workers: usize,
-    judge: &Arc<Judge>,
-    realm: &Realm,
+    gate: &Gate,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<Server> {
     let mut server = Server::build()
@@ -38,33 +35,31 @@ pub fn serve(
     for (number, listener) in listeners.into_iter().enumerate() {
         let name = format!("listener-{number}");
         let draining = server.graceful_shutdown_signal();
-        let (judge, realm) = (Arc::clone(judge), realm.clone());
+        let gate = gate.clone();
         let drained = move || {
             let draining = draining.clone();
             async move { draining.notified().await }
         };
-        server =
-            match listener {
-                Listener::Tcp(listener) => server.listen(name, listener, move || {
-                    fn_service(|stream: TcpStream| ready(Ok((stream, None))))
-                        .and_then(conversation(&judge, &realm, drained.clone()))
-                })?,
-                Listener::Unix(listener) => server.listen_uds(name, listener, move || {
-                    let connect = |stream: UnixStream| {
-                        let connection = UnixConnection::new(stream).map_err(DispatchError::Io);
-                        ready(connection.map(|connection| (connection, None)))
-                    };
-                    fn_service(connect).and_then(conversation(&judge, &realm, drained.clone()))
-                })?,
-            };
+        server = match listener {
+            Listener::Tcp(listener) => server.listen(name, listener, move || {
+                fn_service(|stream: TcpStream| ready(Ok((stream, None))))
+                    .and_then(conversation(&gate, drained.clone()))
+            })?,
+            Listener::Unix(listener) => server.listen_uds(name, listener, move || {
+                let connect = |stream: UnixStream| {
+                    let connection = UnixConnection::new(stream).map_err(DispatchError::Io);
+                    ready(connection.map(|connection| (connection, None)))
+                };
+                fn_service(connect).and_then(conversation(&gate, drained.clone()))
+            })?,
+        };
     }
     Ok(server.run())
 }
 
 /// HTTP/1.1 over one connection.
 fn conversation<T, Drained, Fut>(
-    judge: &Arc<Judge>,
-    realm: &Realm,
+    gate: &Gate,
     drained: Drained,
 ) -> impl ServiceFactory<
     (T, Option<SocketAddr>),
@@ -78,13 +73,13 @@ where
     Drained: Fn() -> Fut + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let (judge, realm) = (Arc::clone(judge), realm.clone());
+    let gate = gate.clone();
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .graceful_shutdown_signal(drained)
-        .h1(fn_service(move |request| {
-            route(request, Arc::clone(&judge), realm.clone())
-        }))
+        // nginx closes both ways when its client has gone: the place in the waiting room is free.
+        .h1_allow_half_closed(false)
+        .h1(fn_service(move |request| route(request, gate.clone())))
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a

@@ -7,6 +7,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -84,10 +85,16 @@ impl Gate {
         self.connect().ask(request_line, headers).unwrap()
     }
 
-    /// Asks `/auth` with a user and a password.
+    /// Asks `/auth` with a user and a password, each time from another address.
     pub fn login(&self, user: &str, password: &str) -> u16 {
-        let header = format!("Authorization: {}", basic(user, password));
-        self.ask("GET /auth", &[&header]).status
+        self.login_from(&another_address(), user, password).status
+    }
+
+    /// Asks `/auth` with a user and a password, as nginx does for a client at this address.
+    pub fn login_from(&self, address: &str, user: &str, password: &str) -> Response {
+        let authorization = format!("Authorization: {}", basic(user, password));
+        let address = format!("X-Real-IP: {address}");
+        self.ask("GET /auth", &[&authorization, &address])
     }
 
     /// The value of one line of `/metrics`.
@@ -130,6 +137,13 @@ impl Drop for Gate {
             println!("htgate's log:\n{}", self.log());
         }
     }
+}
+
+/// An address that no other request of this process has.
+pub fn another_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let [_, b, c, d] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    format!("10.{b}.{c}.{d}")
 }
 
 fn command() -> Command {

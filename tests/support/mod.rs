@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 pub use self::client::{Connection, Response, Target};
 pub use self::docker::Docker;
-pub use self::gate::Gate;
+pub use self::gate::{Gate, another_address};
 pub use self::native::{Native, free_port};
 pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};

@@ -1,0 +1,75 @@
+//! Who asks, as far as fairness goes: the address that nginx names, or the network that one
+//! customer of an IPv6 provider gets.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::request::Field;
+
+/// An address that shares and strikes are counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Client {
+    /// An IPv4 address.
+    V4([u8; 4]),
+    /// The first 64 bits of an IPv6 address. Whoever has one address has all that begin so
+    /// (RFC 6177, section 2), and could guess from each of them.
+    V6([u8; 8]),
+    /// nginx names none, or nothing that is an address. All of these count as one.
+    Unknown,
+}
+
+impl Client {
+    /// Reads `X-Real-IP`.
+    pub fn new(real_ip: Field<'_>) -> Self {
+        match address(real_ip) {
+            None => Self::Unknown,
+            Some(IpAddr::V4(address)) => Self::V4(address.octets()),
+            Some(IpAddr::V6(address)) => Self::V6(network(address)),
+        }
+    }
+}
+
+/// The address in `X-Real-IP`. An IPv4 address in IPv6 clothes (RFC 4291, section 2.5.5.2) is
+/// taken for what it is.
+pub fn address(real_ip: Field<'_>) -> Option<IpAddr> {
+    let Field::One(text) = real_ip else {
+        return None;
+    };
+    let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+fn network(address: Ipv6Addr) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = address.octets();
+    [a, b, c, d, e, f, g, h]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let v6 = |text: &str| {
+            let Client::V6(network) = Client::new(Field::One(text.as_bytes())) else {
+                panic!("{text} is IPv6");
+            };
+            network
+        };
+        let rows: &[(Field<'_>, Client)] = &[
+            (Field::One(b"192.0.2.7"), Client::V4([192, 0, 2, 7])),
+            (Field::One(b"::ffff:192.0.2.7"), Client::V4([192, 0, 2, 7])),
+            (Field::One(b"unix:"), Client::Unknown),
+            (Field::One(b"192.0.2.7, 192.0.2.8"), Client::Unknown),
+            (Field::One(b"192.0.2.7:80"), Client::Unknown),
+            (Field::One(b"\xff"), Client::Unknown),
+            (Field::One(b""), Client::Unknown),
+            (Field::Absent, Client::Unknown),
+            (Field::Repeated, Client::Unknown),
+        ];
+        for (field, expected) in rows {
+            assert_eq!(Client::new(*field), *expected, "{field:?}");
+        }
+        assert_eq!(v6("2001:db8:1:2::1"), v6("2001:db8:1:2:ffff::9"));
+        assert_ne!(v6("2001:db8:1:2::1"), v6("2001:db8:1:3::1"));
+    }
+}
