@@ -49,9 +49,8 @@ def htgate(stage, addresses, htpasswd, *options, patience=10):
         command += ["--listen", address]
     if os.geteuid() == 0:
         command += ["--socket-group", NGINX_GROUP]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HTGATE_")}
-    # Its refusals are its own business here, not the log's.
-    environment["RUST_LOG"] = "warn"
+    environment = {k: v for k, v in os.environ.items()
+                   if not k.startswith(("HTGATE_", "RUST_LOG"))}
     name = stage.fresh("htgate")
     return stage.start(name, command, addresses, patience, env=environment)
 
