@@ -15,6 +15,8 @@ from stage import BenchError, run
 CONNECTIONS = 32
 # Of those who guess.
 ATTACKERS = 64
+# Seconds of a load that is ended by whoever started it.
+FOREVER = 3600
 AGENT = ("docker/24.0.7 go/go1.20.10 git-commit/311b9ff kernel/6.1.0 os/linux arch/amd64 "
          "UpstreamClient(Docker-Client/24.0.7 \\(linux\\))")
 

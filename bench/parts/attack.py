@@ -2,7 +2,8 @@
 for somebody whose password is right?
 
 Of a known and of unknown users, from one address and from one a connection. The attack and the
-user's own requests share the machine with the servers.
+user's own requests share the machine with the servers. And how long does somebody else wait who
+logs in for the first time meanwhile, from an address of their own?
 """
 
 import time
@@ -10,7 +11,8 @@ import time
 import accounts
 import peers
 from accounts import USER
-from clients import ATTACKERS, LoadClient, client_headers, guess_request, wrk
+from clients import (
+    ATTACKERS, FOREVER, LoadClient, client_headers, guess_request, login, wrk)
 from findings import Chart, Findings, Samples, number
 from measure import settle, turns
 
@@ -25,7 +27,8 @@ ROUNDS = 3
 def run(stage, options):
     """Every subject, calm and under attack, in every round."""
     load_client = LoadClient(stage)
-    users = accounts.one_user(stage, "10")
+    rounds = min(ROUNDS, options.rounds)
+    users = accounts.known_users(stage, "10", rounds)
     subjects = [
         peers.behind_htgate(stage, users, name="htgate, cost 10"),
         peers.caddy(stage, users, "Caddy, cost 10"),
@@ -37,14 +40,15 @@ def run(stage, options):
             peers.apache(stage, users, "Apache, cost 10"),
             peers.apache(stage, users, "Apache + authn_socache, cost 10", remembers=True),
             peers.own_registry(stage, users, "registry's own htpasswd, cost 10"),
-            peers.auth_basic(stage, accounts.one_user(stage, "5"), "`auth_basic`, cost 5"),
-            peers.auth_basic(stage, accounts.one_user(stage, "sha"), "`auth_basic`, sha"),
         ]
+        for kind, words in (("5", "cost 5"), ("sha", "sha")):
+            users = accounts.known_users(stage, kind, rounds)
+            subjects.append(peers.auth_basic(stage, users, f"`auth_basic`, {words}"))
     peers.check(subjects)
     kinds = KINDS[:1] if options.quick else KINDS
     samples = Samples()
     skip = 0
-    for turn, subject in turns(subjects, min(ROUNDS, options.rounds)):
+    for turn, subject in turns(subjects, rounds):
         def warm(seconds=options.seconds, subject=subject):
             return wrk(subject.url, client_headers(), seconds, tolerate=True)
 
@@ -57,13 +61,14 @@ def run(stage, options):
             # Addresses that have not done anything yet.
             skip += sources
             with load_client.start(
-                    subject.address, guess_request(stage, subject.uri), options.seconds + 1,
-                    ATTACKERS, user=user, sources=sources, skip=skip, tolerate="true") as attack:
+                    subject.address, guess_request(stage, subject.uri), FOREVER, ATTACKERS,
+                    user=user, sources=sources, skip=skip, tolerate="true"):
                 time.sleep(0.5)
                 load = warm()
-                guesses = attack.result()
-            samples.add(subject.name, turn, keep(name, load) |
-                        {f"guesses/s, {name}": guesses.requests_per_second})
+                values = keep(name, load)
+                if name == KNOWN[0]:
+                    values |= newcomer(subject, f"user-{turn}")
+            samples.add(subject.name, turn, values)
             options.progress("attack", turn, f"{subject.name}: {name}",
                              f"{number(load.requests_per_second)} requests/s")
         settle(subject.processes)
@@ -74,9 +79,10 @@ def run(stage, options):
                           for kind in ("calm", KNOWN[0]))
         rows.append([subject.name] + [
             number(samples.median(subject.name, f"requests/s, {kind}"))
-            for kind in ("calm", *(kind[0] for kind in kinds))] + [number(calm), number(attacked)])
+            for kind in ("calm", *(kind[0] for kind in kinds))] + [
+                number(calm), number(attacked), number(samples.median(subject.name, "login_s"))])
     head = ["warm requests/s while guesses come for", "calm", *(kind[0] for kind in kinds),
-            "p99 ms, calm", f"p99 ms, {KNOWN[0]}"]
+            "p99 ms, calm", f"p99 ms, {KNOWN[0]}", f"a first login, s, {KNOWN[0]}"]
     names = [subject.name for subject in subjects]
     chart = Chart("Under attack: 64 connections guess passwords of a known user",
                   "warm requests a second", names, {
@@ -84,6 +90,15 @@ def run(stage, options):
                       for words, kind in (("calm", "calm"), ("under attack", KNOWN[0]))},
                   logarithmic=True)
     return Findings("Under attack", samples, head, rows, chart=chart)
+
+
+def newcomer(subject, user):
+    """How long they wait until they are let in. Whoever is not, waits for no known time."""
+    try:
+        status, seconds = login(subject.address, user, "127.2.0.1", subject.uri)
+    except OSError:
+        return {}
+    return {"login_s": seconds} if status == 200 else {}
 
 
 def keep(kind, load):

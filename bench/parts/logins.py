@@ -12,7 +12,7 @@ from statistics import median
 
 import accounts
 import peers
-from clients import ATTACKERS, LoadClient, guess_request, login, plain_request
+from clients import ATTACKERS, FOREVER, LoadClient, guess_request, login, plain_request
 from findings import Findings, Goal, Samples, number
 from measure import settle
 
@@ -43,8 +43,9 @@ def run(stage, options):
             return login(subject.address, next(names), source or next(addresses))
 
         def attack(connections, sources, skip, subject=subject):
-            return load_client.start(subject.address, guess, 600, connections, user=accounts.USER,
-                                     sources=sources, skip=skip, tolerate="true")
+            return load_client.start(
+                subject.address, guess, FOREVER, connections, user=accounts.USER, sources=sources,
+                skip=skip, tolerate="true")
 
         def note(name, seen, turn=turn):
             good = [seconds for status, seconds in seen if status == 200]
@@ -59,7 +60,7 @@ def run(stage, options):
 
         returning = [next(addresses) for _ in range(LOGINS)]
         note("calm", [newcomer(source) for source in returning])
-        with load_client.start(subject.address, plain, 600, rate=WARM_RATE):
+        with load_client.start(subject.address, plain, FOREVER, rate=WARM_RATE):
             time.sleep(0.5)
             note("warm users alone", [newcomer() for _ in range(LOGINS)])
             with attack(ATTACKERS, 1, 0):

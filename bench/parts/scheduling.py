@@ -13,7 +13,7 @@ from statistics import median
 import accounts
 import peers
 import servers
-from clients import LoadClient, client_headers, guess_request, login, plain_request, wrk
+from clients import FOREVER, LoadClient, client_headers, guess_request, login, plain_request, wrk
 from findings import Findings, Samples, number, ratio
 from measure import settle
 
@@ -58,14 +58,14 @@ def run(stage, options):
             samples.add(group, turn, warm().numbers() | {"login_ms": logins(subject, 5, group)})
             for name, (policy, nice) in CLASSES.items():
                 set_class(subject.processes[0], policy, nice)
-                attack = load_client.start(subject.address, guess, 600, 2, user=accounts.USER,
+                attack = load_client.start(subject.address, guess, FOREVER, 2, user=accounts.USER,
                                            sources=1, tolerate="true")
                 values = {}
                 with attack:
                     load = warm()
                     values["saturated_rps"], values["saturated_p99_ms"] = (
                         load.requests_per_second, load.p99_ms)
-                    with load_client.start(subject.address, plain, 600):
+                    with load_client.start(subject.address, plain, FOREVER):
                         values["saturated_login_ms"] = logins(subject, 3, group)
                     steady = load_client.start(subject.address, plain, options.seconds,
                                                rate=WARM_RATE)
