@@ -1,18 +1,17 @@
 """Users' files: one user with each kind of hash, and crowds of them."""
 
 import base64
-import functools
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from stage import run
 
 USER, PASSWORD = "alice", "correct horse battery staple"
 
 
-@functools.cache
 def stored(kind):
-    """The hash of the password: "plain", "sha", or a bcrypt cost."""
+    """A hash of the password: "plain", "sha", or a bcrypt cost."""
     if kind == "plain":
         return f"{{PLAIN}}{PASSWORD}"
     if kind == "sha":
@@ -27,9 +26,14 @@ def one_user(stage, kind):
 
 
 def known_users(stage, kind, count):
-    """A file with the user, and so many others ("user-0" and on) with the same password."""
+    """A file with the user, and so many others ("user-0" and on) with the same password, but a salt
+    of their own: Caddy remembers verdicts by hash and password.
+    """
     names = [USER, *(f"user-{number}" for number in range(count))]
-    text = "".join(f"{name}:{stored(kind)}\n" for name in names)
+    # Each hash is a process, and takes a core for its time.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        hashes = pool.map(lambda _: stored(kind), names)
+        text = "".join(f"{name}:{hash}\n" for name, hash in zip(names, hashes, strict=True))
     return stage.write(f"htpasswd-{kind}-and-{count}", text)
 
 

@@ -27,13 +27,17 @@ CLASSES = {
 GROUPS = {"apart": True, "together": False}
 # Warm requests a second while newcomers log in, as one of htgate's goals has it.
 WARM_RATE = 5000
+# Logins when it is calm, beside as many warm requests as can be, and beside that rate of them.
+CALM, SATURATED, STEADY = 5, 3, 10
 
 
 def run(stage, options):
     """Every class in every round, in both groupings."""
     load_client = LoadClient(stage)
     samples = Samples()
-    htpasswd = accounts.known_users(stage, "10", 5000)
+    # In each round and grouping: some when it is calm, and some for every class.
+    count = options.rounds * (CALM + len(CLASSES) * (SATURATED + STEADY))
+    htpasswd = accounts.known_users(stage, "10", count)
     arguments = ["--strikes", "1000000"] if servers.htgate_knows(
         stage.htgate_binary, "--strikes") else []
     plain, guess = plain_request(stage), guess_request(stage)
@@ -43,7 +47,7 @@ def run(stage, options):
         subjects[group] = peers.behind_htgate(stage, htpasswd, *arguments)
     stage.own_sessions = True
     peers.check(list(subjects.values()))
-    newcomers = {group: (f"user-{number}" for number in range(5000)) for group in GROUPS}
+    newcomers = {group: (f"user-{number}" for number in range(count)) for group in GROUPS}
 
     def logins(subject, count, group):
         seen = [login(subject.address, next(newcomers[group]), "127.2.0.1") for _ in range(count)]
@@ -55,7 +59,7 @@ def run(stage, options):
                 return wrk(subject.url, client_headers(), seconds)
 
             warm(1)
-            samples.add(group, turn, warm().numbers() | {"login_ms": logins(subject, 5, group)})
+            samples.add(group, turn, warm().numbers() | {"login_ms": logins(subject, CALM, group)})
             for name, (policy, nice) in CLASSES.items():
                 set_class(subject.processes[0], policy, nice)
                 attack = load_client.start(subject.address, guess, FOREVER, 2, user=accounts.USER,
@@ -66,11 +70,11 @@ def run(stage, options):
                     values["saturated_rps"], values["saturated_p99_ms"] = (
                         load.requests_per_second, load.p99_ms)
                     with load_client.start(subject.address, plain, FOREVER):
-                        values["saturated_login_ms"] = logins(subject, 3, group)
+                        values["saturated_login_ms"] = logins(subject, SATURATED, group)
                     steady = load_client.start(subject.address, plain, options.seconds,
                                                rate=WARM_RATE)
                     with steady:
-                        values["steady_login_ms"] = logins(subject, 10, group)
+                        values["steady_login_ms"] = logins(subject, STEADY, group)
                         load = steady.result()
                         values["steady_rps"], values["steady_p99_ms"] = (
                             load.requests_per_second, load.p99_ms)
