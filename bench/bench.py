@@ -15,10 +15,10 @@ import report
 from measure import stay_on
 from stage import CHECKOUT, BenchError, Stage
 
-# In this order. The last is asked for by name only: it settles a decision inside htgate.
+# In this order. The last ones are asked for by name: they are about decisions inside htgate.
 PARTS = ("warm", "direct", "images", "users", "reload", "cold", "attack", "unmoved", "logins",
          "memory")
-BY_NAME_ONLY = ("scheduling",)
+BY_NAME_ONLY = ("scheduling", "access")
 RESULTS = CHECKOUT / "bench" / "results"
 
 
