@@ -6,7 +6,7 @@ The hash is a cheap one, so that the run ends.
 
 import accounts
 import servers
-from clients import LoadClient, plain_request
+from clients import FOREVER, LoadClient, plain_request
 from findings import Findings, Goal, Samples, number
 from stage import BenchError
 
@@ -31,7 +31,7 @@ def run(stage, options):
         "X-Real-IP: {address}\r\nX-Original-Method: GET\r\nX-Original-URI: /\r\n\r\n")
     samples = Samples()
     before = process.memory_mb("VmRSS")
-    load = load_client(address, request, 3600, CONNECTIONS, requests=guesses, user=accounts.USER,
+    load = load_client(address, request, FOREVER, CONNECTIONS, requests=guesses, user=accounts.USER,
                        addresses=addresses, tolerate="true")
     answered = sum(load.statuses.values())
     if answered < guesses:
