@@ -2,7 +2,7 @@
 
 import base64
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import servers
 from accounts import USER
@@ -28,7 +28,6 @@ class Subject:
     asks: bool = True
     # Whether one request takes a hash: fewer rounds will do.
     slow: bool = False
-    traits: dict = field(default_factory=dict)
 
     @property
     def url(self):

@@ -29,7 +29,6 @@ def run(stage, options):
                 started.append(peers.caddy(stage, bcrypt, "Caddy, cost 10"))
         names += [subject.name for subject in started if subject.name not in names]
         for subject in started:
-            subject.traits["size"] = size
             subject.name = label(subject.name, size)
         subjects += started
     peers.check(subjects)
