@@ -135,15 +135,15 @@ def request(stage, name, uri, authorization):
         f"Authorization: {authorization}\r\n\r\n")
 
 
-def login(address, user, source="127.0.0.1", uri=URI, password=PASSWORD):
+def login(address, user, source="127.0.0.1", uri=URI, patience=60):
     """One request on a connection of its own; returns the status and the seconds it took."""
     host, port = address.rsplit(":", 1)
     connection = http.client.HTTPConnection(
-        host, int(port), timeout=60, source_address=(source, 0))
+        host, int(port), timeout=patience, source_address=(source, 0))
     try:
         connection.connect()
         start = time.perf_counter()
-        connection.request("GET", uri, headers=client_headers(password, user))
+        connection.request("GET", uri, headers=client_headers(user=user))
         answer = connection.getresponse()
         answer.read()
         return answer.status, time.perf_counter() - start
