@@ -32,8 +32,9 @@ class Load:
     """What one run of a load client saw, and what it cost."""
 
     requests_per_second: float
-    p50_ms: float
-    p99_ms: float
+    # None, if there was not a single answer.
+    p50_ms: float | None
+    p99_ms: float | None
     # Answers by status, and connections that the server closed; our own client tells them.
     statuses: dict = field(default_factory=dict)
     closed: int = 0
@@ -62,8 +63,8 @@ def wrk(url, headers, seconds, tolerate=False):
         raise BenchError(f"wrk at {url} saw: {wrong[0]}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     waits = {p: float(n) * UNITS[u] for p, n, u in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)", text)}
-    # What it has not had a single answer to, it has no percentiles of either.
-    return Load(float(rate[1]), waits.get("50", 0), waits.get("99", 0))
+    # wrk prints zeros, if there was no answer.
+    return Load(float(rate[1]), waits.get("50") or None, waits.get("99") or None)
 
 
 UNITS = {"us": 1e-3, "ms": 1, "s": 1e3}
@@ -111,10 +112,11 @@ class Running:
             raise BenchError(error.strip() or "the load client was ended")
         seen = dict(line.split() for line in out.splitlines())
         seconds, p50, p99 = (float(seen.pop(key)) for key in ("seconds", "p50_us", "p99_us"))
-        rate = int(seen.pop("requests")) / seconds
+        count = int(seen.pop("requests"))
         closed = int(seen.pop("closed"))
         statuses = {int(code): int(count) for code, count in seen.items()}
-        return Load(rate, p50 / 1e3, p99 / 1e3, statuses, closed)
+        p50_ms, p99_ms = (value / 1e3 if count else None for value in (p50, p99))
+        return Load(count / seconds, p50_ms, p99_ms, statuses, closed)
 
 
 def plain_request(stage, uri=URI):

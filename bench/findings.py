@@ -11,8 +11,9 @@ class Samples:
         self.rows = []
 
     def add(self, subject, number, values):
-        """What one round gave for one subject."""
-        self.rows += [(subject, number, measure, value) for measure, value in values.items()]
+        """What one round gave for one subject; None is what could not be measured."""
+        self.rows += [(subject, number, measure, value) for measure, value in values.items()
+                      if value is not None]
 
     def rounds(self, subject, measure):
         """The values of one measure, by round."""
