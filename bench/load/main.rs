@@ -63,17 +63,18 @@ fn run() -> Result<(), Box<dyn Error>> {
     );
     let mut swarm = Swarm::open(&options)?;
     let start = Instant::now();
-    let (end, mut ended) = (
-        start + Duration::from_secs_f64(options.seconds),
-        Duration::ZERO,
-    );
-    let mut sent = 0_u64;
-    while ended.is_zero() {
+    let end = start + Duration::from_secs_f64(options.seconds);
+    let most = match options.requests {
+        0 => u64::MAX,
+        most => most,
+    };
+    let mut sent = 0;
+    while Instant::now() < end && swarm.answered() < most {
         let now = Instant::now();
         // Ask whatever is due, as long as a connection is free for it.
         let mut next = end;
         while let Some(number) = swarm.idle.front().copied() {
-            if options.requests != 0 && sent >= options.requests {
+            if sent >= most {
                 break;
             }
             let due = match options.rate {
@@ -89,11 +90,8 @@ fn run() -> Result<(), Box<dyn Error>> {
             sent += 1;
         }
         swarm.hear(next.saturating_duration_since(now))?;
-        if Instant::now() >= end || options.requests != 0 && swarm.answered() >= options.requests {
-            ended = start.elapsed();
-        }
     }
-    swarm.report(ended);
+    swarm.report(start.elapsed());
     Ok(())
 }
 

@@ -61,10 +61,10 @@ def run(stage, options):
         for name, user, sources in kinds if turn == 0 else kinds[:1]:
             settle(subject.processes)
             # Addresses that have not done anything yet.
-            skip += sources
+            first, skip = skip, skip + sources
             with load_client.start(
                     subject.address, guess_request(stage, subject.uri), FOREVER, ATTACKERS,
-                    user=user, sources=sources, skip=skip, tolerate="true"):
+                    user=user, sources=sources, skip=first, tolerate="true"):
                 time.sleep(0.5)
                 load = warm()
                 values = keep(name, load)

@@ -51,10 +51,10 @@ def run(stage, options):
     def attacked(name, subject, sources, rate):
         nonlocal skip
         # Addresses that have not done anything yet.
-        skip += sources
+        first, skip = skip, skip + sources
         settle([process])
         with load_client.start(subject.address, guess, options.seconds + 1, ATTACKERS,
-                               user=accounts.USER, sources=sources, skip=skip, rate=rate,
+                               user=accounts.USER, sources=sources, skip=first, rate=rate,
                                tolerate="true") as attack:
             time.sleep(0.5)
             load = warm(subject)
@@ -88,7 +88,7 @@ def run(stage, options):
     def refusal(subject):
         """Processor time of one, once an address has guessed enough: nginx's and htgate's."""
         load = measured(lambda seconds: load_client(
-            subject.address, guess, seconds, ATTACKERS, user=accounts.USER, sources=1, skip=1,
+            subject.address, guess, seconds, ATTACKERS, user=accounts.USER, sources=1,
             tolerate="true"), subject.processes, options)
         return load.front_us, load.server_us
 
