@@ -87,7 +87,7 @@ class LoadClient:
         options |= {"address": address, "request": request, "seconds": seconds,
                     "connections": connections}
         arguments = [f"{name}={value}" for name, value in options.items()]
-        return Running(subprocess.Popen(
+        return Running(address, subprocess.Popen(
             [self.binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True))
 
@@ -95,8 +95,8 @@ class LoadClient:
 class Running:
     """A load that goes on. Leaving it by an exception ends it."""
 
-    def __init__(self, popen):
-        self.popen = popen
+    def __init__(self, address, popen):
+        self.address, self.popen = address, popen
 
     def __enter__(self):
         return self
@@ -109,7 +109,8 @@ class Running:
         """What it saw, when it has ended."""
         out, error = self.popen.communicate()
         if self.popen.returncode != 0:
-            raise BenchError(error.strip() or "the load client was ended")
+            words = error.strip() or "the load client was ended"
+            raise BenchError(f"at {self.address}: {words}")
         seen = dict(line.split() for line in out.splitlines())
         seconds, p50, p99 = (float(seen.pop(key)) for key in ("seconds", "p50_us", "p99_us"))
         count = int(seen.pop("requests"))
