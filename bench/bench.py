@@ -50,7 +50,8 @@ def main():
 
 def arguments():
     """What is asked of this run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="bench/bench.sh", description=" ".join(__doc__.split("\n\n")[0].split()))
     parser.add_argument("--htgate", type=Path, default=CHECKOUT / "target/release/htgate")
     parser.add_argument("--rounds", type=int, help="turns of every subject (5; quick: 2)")
     parser.add_argument("--seconds", type=int, help="of each load (3; quick: 1)")
