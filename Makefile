@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test check deny bench binary image package
+.PHONY: run test check deny bench bench-quick binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -18,9 +18,13 @@ check:
 deny:
 	cargo deny --all-features check bans licenses sources
 
-# the measurements in the README
+# the measurements in the README, beside every peer
 bench:
 	bench/bench.sh
+
+# a selection of them in five minutes
+bench-quick:
+	bench/bench.sh --quick
 
 # a binary that needs no library: target/static/htgate
 binary:

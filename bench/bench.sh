@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The measurements in the README: what htgate costs, beside what else could stand in its place.
-# Options are bench.py's: --only A,B or C, --rounds, --seconds, --full.
+# Options are bench.py's; see bench/README.md.
 #
 # HTGATE_BINARY   an htgate that is built already
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-sh scripts/install.sh nginx wrk docker-registry skopeo apache2-utils python3 curl openssl
+sh scripts/install.sh nginx apache2 caddy docker-registry skopeo wrk apache2-utils python3 curl \
+    openssl
 if [ -z "${HTGATE_BINARY:-}" ]; then
     nice cargo build --release --locked
     HTGATE_BINARY=$PWD/target/release/htgate

@@ -1,4 +1,4 @@
-"""Samples to tables: medians, and ratios within a round, for the machine is not steady."""
+"""Writes down what was found: a table for people, every sample for programs, and the goals."""
 
 import csv
 import datetime
@@ -7,39 +7,13 @@ import platform
 import re
 import subprocess
 from pathlib import Path
-from statistics import median
 
-from servers import CHECKOUT, run
+import plot
+from findings import number
+from stage import CHECKOUT, run
 
-
-class Samples:
-    """Values by subject, measure and round."""
-
-    def __init__(self, part):
-        self.part, self.rows = part, []
-
-    def add(self, subject, number, values):
-        """What one round gave for one subject."""
-        self.rows += [(subject, number, measure, value) for measure, value in values.items()]
-
-    def rounds(self, subject, measure):
-        """The values of one measure, by round."""
-        return {n: v for s, n, m, v in self.rows if (s, m) == (subject, measure)}
-
-    def median(self, subject, measure):
-        """The middle one of all rounds."""
-        return median(self.rounds(subject, measure).values())
-
-    def ratio(self, subject, other, measure):
-        """The middle one of the ratios in each round that both were in."""
-        ours, theirs = self.rounds(subject, measure), self.rounds(other, measure)
-        return median(ours[n] / theirs[n] for n in ours.keys() & theirs.keys())
-
-
-def goal(value, limit):
-    """Whether a ratio is as high (or low: a negative limit) as it shall be."""
-    met = value >= limit if limit > 0 else value <= -limit
-    return f"{'met' if met else '**not met**'} ({'≥' if limit > 0 else '≤'} {abs(limit):.2f})"
+GOALS = "goals.csv"
+GOALS_HEAD = ["part", "goal", "measured", "limit", "met"]
 
 
 def table(head, rows):
@@ -48,42 +22,81 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def number(value):
-    """As many digits as say something."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def section(findings):
+    """The table, what is to be said of it, and the goals."""
+    parts = [table(findings.head, findings.rows)]
+    if findings.notes:
+        parts.append("".join(f"- {note}\n" for note in findings.notes))
+    if findings.goals:
+        parts.append(table(["goal", "measured", "limit", ""], [
+            [goal.text, number(goal.value, 4), goal.limit, goal.verdict]
+            for goal in findings.goals]))
+    return "\n".join(parts)
 
 
-def circumstances(htgate, options):
+def save(folder, name, findings, facts):
+    """NAME.md, NAME.csv with every single sample, NAME.svg; and the part's lines in goals.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"- {fact}: {value}\n" for fact, value in facts)
+    picture = ""
+    if findings.chart:
+        (folder / f"{name}.svg").write_text(plot.svg(findings.chart))
+        picture = f"![{findings.chart.title}]({name}.svg)\n\n"
+    (folder / f"{name}.md").write_text(
+        f"# {findings.title}\n\n{section(findings)}\n{picture}{lines}")
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["subject", "round", "measure", "value"])
+        writer.writerows([f"# {fact}", "", "", value] for fact, value in facts)
+        writer.writerows([s, n, m, f"{v:.6g}"] for s, n, m, v in findings.samples.rows)
+    save_goals(folder, name, findings.goals)
+
+
+def save_goals(folder, name, goals):
+    """Replaces the lines of this part."""
+    path = folder / GOALS
+    others = [row for row in read_csv(path) if row["part"] != name] if path.exists() else []
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, GOALS_HEAD, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(others)
+        for goal in goals:
+            measured = "" if goal.value is None else f"{goal.value:.6g}"
+            writer.writerow(dict(zip(GOALS_HEAD, [
+                name, goal.text, measured, goal.limit, "yes" if goal.met else "no"], strict=True)))
+
+
+def read_csv(path):
+    """Its lines, each by the names in the first."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def circumstances(options):
     """Machine, versions and date: numbers mean nothing without them."""
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     git = ["git", "-C", CHECKOUT, "describe", "--tags", "--always", "--dirty"]
-    nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
-    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
-    registry = run(["docker-registry", "--version"]).split()[-1]
+    grouped = Path("/proc/sys/kernel/sched_autogroup_enabled")
     return [
         ("date", f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"),
         ("processor", f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores"),
         ("kernel", platform.release()),
+        ("sched_autogroup", "on" if grouped.exists() and grouped.read_text() != "0\n" else "off"),
         ("load before", load),
-        ("htgate", f"{run([htgate, '--version']).split()[-1]} ({run(git).strip()})"),
-        ("nginx", nginx.strip().rsplit("/", 1)[-1]),
-        ("wrk", wrk.split()[1] if wrk else "?"),
-        ("registry", registry),
-        ("skopeo", run(["skopeo", "--version"]).split()[-1]),
+        ("htgate", f"{version([options.htgate, '--version'])} ({run(git).strip()})"),
+        ("nginx", version(["nginx", "-v"])),
+        ("Apache", version(["apache2", "-v"])),
+        ("Caddy", version(["caddy", "version"])),
+        ("registry", version(["docker-registry", "--version"])),
+        ("skopeo", version(["skopeo", "--version"])),
+        ("wrk", version(["wrk", "-v"])),
         ("rounds", f"{options.rounds} of {options.seconds} s"),
     ]
 
 
-def save(sections, samples, facts):
-    """latest.md for people, latest.csv with every single sample."""
-    folder = CHECKOUT / "bench" / "results"
-    folder.mkdir(exist_ok=True)
-    lines = "".join(f"- {name}: {value}\n" for name, value in facts)
-    text = f"# Measured by `make bench`\n\n{lines}\n" + "\n".join(sections)
-    (folder / "latest.md").write_text(text)
-    with (folder / "latest.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["part", "subject", "round", "measure", "value"])
-        for part in samples:
-            writer.writerows([part.part, s, n, m, f"{v:.6g}"] for s, n, m, v in part.rows)
+def version(command):
+    """What looks like one in the first line that a program prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+\.\d[\w.+~-]*", done.stdout + done.stderr)
+    return found[0] if found else "?"

@@ -1,0 +1,1 @@
+"""What is measured, one file a question. Each has run(stage, options), which returns Findings."""

@@ -1,0 +1,83 @@
+"""What access rules cost a remembered login: none, a thousand, and a thousand that all apply.
+
+A decision inside htgate; run it with --only access. htgate is asked directly over a unix socket, on
+a core of its own. Beside the rate, which the load client limits as well, its processor time for
+each request counts.
+"""
+
+import servers
+from accounts import USER, one_user
+from clients import LoadClient, client_headers
+from findings import Findings, Goal, Samples, number, ratio
+from measure import measured, rate, stay_on, turns
+from peers import Subject
+
+# What a docker client asks for most.
+URI = "/v2/team/app/blobs/sha256:" + "0" * 64
+RULES = 1000
+NONE = "no rules"
+LEAST = 0.95
+
+
+def run(stage, options):
+    """Every set of rules in every round; in each the last rule allows the request."""
+    load_client = LoadClient(stage)
+    request = stage.write("request", subrequest())
+    htpasswd = one_user(stage, "12")
+    stay_on(0)
+    subjects = []
+    for name, rules in kinds().items():
+        address = stage.socket("htgate")
+        config = stage.write(f"{stage.fresh('rules')}.toml", rules)
+        process = servers.htgate(stage, [address], htpasswd, "--config", config)
+        subjects.append(Subject(name, address, [process]))
+    stay_on(1)
+    samples = Samples()
+    for turn, subject in turns(subjects, options.rounds):
+        load = measured(lambda seconds: load_client(subject.address, request, seconds),
+                        subject.processes, options)
+        samples.add(subject.name, turn, load.numbers())
+        options.progress("access", turn, subject.name, rate(load))
+
+    rows, goals = [], []
+    for name in (subject.name for subject in subjects):
+        speed = samples.ratio(name, NONE, "requests_per_second")
+        processor = samples.ratio(NONE, name, "server_us")
+        rows.append([name, number(samples.median(name, "requests_per_second")), ratio(speed),
+                     number(samples.median(name, "server_us")), ratio(processor)])
+        if name != NONE:
+            goals.append(Goal(f"{name}: the lesser of both", min(speed, processor), least=LEAST))
+    head = ["a remembered login", "requests/s", "to no rules", "processor µs/request",
+            "no rules to this"]
+    return Findings("Access rules", samples, head, rows, goals)
+
+
+def kinds():
+    """Sets of rules by name."""
+    others = range(RULES - 1)
+    last = rule([USER], ["team/*"])
+    return {
+        NONE: "",
+        f"{RULES} rules, each for another user":
+            "".join(rule([f"user-{n}"], ["team/*"]) for n in others) + last,
+        f"{RULES} rules, all for one user":
+            "".join(rule([USER], [f"team-{n}/*", f"**/part-{n}"]) for n in others) + last,
+        f"{RULES} rules, all for everybody":
+            "".join(rule(["*"], [f"*/{n}", f"team/app-{n}/**"]) for n in others) + last,
+    }
+
+
+def rule(users, repositories):
+    """One [[access]]."""
+    return (f"[[access]]\nusers = {users}\nrepositories = {repositories}\n"
+            "actions = ['pull', 'push']\n")
+
+
+def subrequest():
+    """What nginx asks for a client that pulls a layer."""
+    headers = client_headers() | {
+        "X-Real-IP": "127.0.0.1", "X-Original-Method": "GET", "X-Original-URI": URI,
+        "X-Request-ID": "0" * 32,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET /auth HTTP/1.1\r\nHost: htgate\r\n{lines}\r\n"
