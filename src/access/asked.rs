@@ -156,6 +156,9 @@ impl Place {
 /// out a pair with a `;` or a broken escape: a query that has one is refused whole.
 fn from_parameters(query: &[u8]) -> Result<Vec<String>, Unclear> {
     let mut found = Vec::new();
+    if query.is_empty() {
+        return Ok(found);
+    }
     if query
         .iter()
         .any(|byte| !byte.is_ascii() || b";#".contains(byte))

@@ -40,21 +40,32 @@ impl<'a> Target<'a> {
 }
 
 fn check(path: &str) -> Result<(), Unclear> {
-    if path.contains(['%', '#', '\\']) || path.contains(char::is_control) {
+    let is_trouble = |byte: u8| matches!(byte, b'%' | b'#' | b'\\') || byte.is_ascii_control();
+    if path.bytes().any(is_trouble) || (!path.is_ascii() && path.contains(char::is_control)) {
         return Err(Unclear::Path(
             "after decoding it still has a '%', '#', backslash or control character",
         ));
     }
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        // Some servers cut parameters off before they look for dots.
-        let name = segment.split(';').next().unwrap_or_default();
-        let is_end = segment.is_empty() && segments.peek().is_none();
-        if matches!(name, "." | "..") || (name.is_empty() && !is_end) {
-            return Err(Unclear::Path("it has an empty segment, '.' or '..'"));
-        }
+    let inside = path.strip_prefix('/').unwrap_or(path);
+    // A last segment may be empty: the path of a folder.
+    let inside = inside.strip_suffix('/').unwrap_or(inside);
+    let mut segments = inside.as_bytes().split(|byte| *byte == b'/');
+    if !inside.is_empty() && segments.any(is_doubtful) || path == "//" {
+        return Err(Unclear::Path("it has an empty segment, '.' or '..'"));
     }
     Ok(())
+}
+
+/// Some servers cut parameters off before they look for dots.
+fn is_doubtful(segment: &[u8]) -> bool {
+    match segment {
+        [] | [b';', ..] => true,
+        [b'.', ..] => {
+            let name = segment.split(|byte| *byte == b';').next();
+            matches!(name, Some(b"." | b".."))
+        }
+        _ => false,
+    }
 }
 
 /// Undoes percent-encoding once, and in queries `+` for a blank. Nothing for a broken escape.
