@@ -107,8 +107,9 @@ impl Store {
         self.trouble.load_full()
     }
 
-    pub(crate) fn replace(&self, snapshot: Snapshot) {
-        self.current.store(Arc::new(snapshot));
+    /// Returns the snapshot that was current before.
+    pub(crate) fn replace(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.current.swap(Arc::new(snapshot))
     }
 
     pub(crate) fn report(&self, trouble: Option<Trouble>) {

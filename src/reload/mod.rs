@@ -1,6 +1,7 @@
 //! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
 //! a file, the last good snapshot stays; whatever is right with the other file takes effect.
 
+mod gently;
 mod source;
 mod watch;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use self::gently::{drop_gently, gently, is_large};
 use self::source::Source;
 use self::watch::Watch;
 use crate::hash::{DecoySeed, Limits};
@@ -213,18 +215,24 @@ impl Reload {
         }
         let had_users = self.current_users.count() > 0;
         let lost_users = |bytes: &[u8]| had_users && is_blank(bytes);
-        if let Some(bytes) = self.users.refresh(force, lost_users) {
-            let (users, errors) = Users::parse(&bytes, self.limits);
+        let large = is_large(self.users.path());
+        let (source, limits) = (&mut self.users, self.limits);
+        let fresh = gently(large, || {
+            let bytes = source.refresh(force, lost_users)?;
+            Some(Users::parse(&bytes, limits))
+        });
+        if let Some((users, errors)) = fresh {
             announce(self.users.path(), &users, &errors, &self.metrics);
             self.current_users = Arc::new(users);
             changed = true;
         }
         if changed {
-            self.store.replace(Snapshot::new(
+            let old = self.store.replace(Snapshot::new(
                 Arc::clone(&self.current_users),
                 Arc::clone(&self.current_rules),
                 &self.seed,
             ));
+            drop_gently(large, old);
             self.metrics.reloads.inc();
             self.tell_strangers();
         }
