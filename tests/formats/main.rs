@@ -43,9 +43,9 @@ fn auth_basic(users: &[u8]) -> Nginx {
     let nginx = Nginx::start(
         "error_log {folder}/error.log crit; access_log off;
         server { listen {listen}; root {folder}/root; keepalive_requests 1000000;
-            auth_basic test; auth_basic_user_file {folder}/root/users; }",
+            auth_basic test; auth_basic_user_file {folder}/users; }",
     );
-    fs::write(nginx.folder.path().join("root/users"), users).unwrap();
+    fs::write(nginx.folder.path().join("users"), users).unwrap();
     nginx
 }
 
