@@ -11,17 +11,19 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+mod at_once;
+#[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 
 use std::fs::{self, Permissions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Gate, attempt, eventually, folder, line, said};
+use support::{Gate, attempt, eventually, folder, said};
 
 fn user(arguments: &[&str], file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_htgate"));
@@ -311,222 +313,4 @@ fn a_generated_password_is_printed_once_and_lets_its_user_in() {
     eventually("the user is gone", Duration::from_secs(4), || {
         gate.login("alice", second.trim_end()) == 401
     });
-}
-
-/// A program on a terminal of its own, with what it shows.
-struct Terminal {
-    child: Child,
-    shown: String,
-}
-
-impl Terminal {
-    fn start(command: &str) -> Self {
-        let mut script = Command::new("script");
-        script.args(["-qefc", command, "/dev/null"]);
-        let script = script.stdin(Stdio::piped()).stdout(Stdio::piped());
-        Self {
-            child: script.spawn().unwrap(),
-            shown: String::new(),
-        }
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        while !self.shown.contains(text) {
-            let mut byte = [0; 64];
-            let count = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
-            assert!(count > 0, "{text} is not shown: {}", self.shown);
-            self.shown += &String::from_utf8_lossy(&byte[..count]);
-        }
-    }
-
-    fn type_in(&mut self, text: &str) {
-        // The prompt is there a moment before the echo is off.
-        thread::sleep(Duration::from_millis(300));
-        let input = self.child.stdin.as_mut().unwrap();
-        input.write_all(text.as_bytes()).unwrap();
-        input.flush().unwrap();
-    }
-
-    fn end(mut self) -> (String, Option<i32>) {
-        let _ = self
-            .child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut self.shown);
-        let status = self.child.wait().unwrap();
-        (self.shown, status.code())
-    }
-}
-
-#[test]
-fn the_prompt_shows_nothing_and_leaves_the_terminal_as_it_was() {
-    let folder = folder();
-    let file = folder.path().join("htpasswd");
-    let binary = env!("CARGO_BIN_EXE_htgate");
-    let place = file.display();
-    let ask = |first: &str, second: &str| {
-        let command = format!("{binary} user add --cost 4 --htpasswd {place} alice");
-        let mut terminal = Terminal::start(&command);
-        terminal.wait_for("New password: ");
-        terminal.type_in(first);
-        terminal.wait_for("The same again: ");
-        terminal.type_in(second);
-        terminal.end()
-    };
-    let (shown, code) = ask("sesame-one\n", "sesame-two\n");
-    assert_eq!(code, Some(1), "{shown}");
-    assert!(
-        shown.contains("the two passwords differ") && !shown.contains("sesame"),
-        "{shown}"
-    );
-    assert!(!file.exists());
-    let (shown, code) = ask("sesame\n", "sesame\n");
-    assert_eq!(code, Some(0), "{shown}");
-    assert!(!shown.contains("sesame"), "{shown}");
-    assert!(htpasswd_accepts(&file, "alice", "sesame"));
-
-    let before = fs::read(&file).unwrap();
-    let command = format!("{binary} user set --htpasswd {place} alice; echo code $?; stty -a");
-    let mut terminal = Terminal::start(&command);
-    terminal.wait_for("New password: ");
-    terminal.type_in("\u{3}");
-    let (shown, _) = terminal.end();
-    assert!(shown.contains("interrupted; nothing is changed"), "{shown}");
-    assert!(shown.contains("code 1"), "{shown}");
-    for flag in ["echo", "isig", "icanon"] {
-        assert!(
-            shown.split_whitespace().any(|word| word == flag),
-            "{flag} is off: {shown}"
-        );
-    }
-    assert_eq!(fs::read(&file).unwrap(), before);
-
-    // Without any terminal it says what else there is.
-    let mut command = Command::new("setsid");
-    command
-        .args(["-w", binary, "user", "verify", "alice", "--htpasswd"])
-        .arg(&file);
-    let output = attempt(&mut command);
-    assert!(
-        said(&output).contains("say --password-stdin"),
-        "{}",
-        said(&output)
-    );
-    assert_eq!(output.status.code(), Some(1));
-}
-
-fn random(below: u64) -> u64 {
-    getrandom::u64().unwrap() % below
-}
-
-fn many_users(count: usize) -> String {
-    let hash = line("x", "secret", 4);
-    let hash = hash.trim_end().trim_start_matches("x:");
-    (0..count)
-        .map(|number| format!("user{number}:{hash}\n"))
-        .collect()
-}
-
-#[test]
-fn two_htgate_and_one_htpasswd_at_once_lose_nobody() {
-    let folder = folder();
-    let file = folder.path().join("htpasswd");
-    let given = format!("# first\n{}# last\n", many_users(2000));
-    fs::write(&file, &given).unwrap();
-    let mut expected = 2002;
-    for round in 0..25 {
-        let ours = ["a", "b"].map(|letter| {
-            let name = format!("{letter}{round}");
-            start(
-                user(&["add", "--password-stdin", "--cost", "4", &name], &file),
-                "secret",
-            )
-        });
-        thread::sleep(Duration::from_millis(random(200)));
-        let theirs = format!("c{round}");
-        let mut htpasswd = Command::new("htpasswd");
-        support::run(
-            htpasswd
-                .args(["-bB", "-C", "4"])
-                .arg(&file)
-                .args([&theirs, "secret"]),
-        );
-        for child in ours {
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}", said(&output));
-        }
-        expected += 3;
-        let text = fs::read_to_string(&file).unwrap();
-        for name in ["a", "b", "c"] {
-            let lines = text
-                .lines()
-                .filter(|line| line.starts_with(&format!("{name}{round}:")));
-            assert_eq!(lines.count(), 1, "{name}{round}");
-        }
-        assert_eq!(text.lines().count(), expected, "round {round}");
-        assert!(
-            text.starts_with(given.trim_end()),
-            "round {round}: nothing else is touched"
-        );
-    }
-    for name in ["a7", "b7", "c7"] {
-        assert!(htpasswd_accepts(&file, name, "secret"), "{name}");
-    }
-}
-
-#[test]
-fn killed_at_any_moment_the_file_is_the_old_or_the_new_one() {
-    let folder = folder();
-    let file = folder.path().join("htpasswd");
-    // Large enough that writing it takes a while.
-    let given = many_users(10_000);
-    fs::write(&file, &given).unwrap();
-    let set = || {
-        start(
-            user(&["set", "--password-stdin", "--cost", "4", "user7"], &file),
-            "new",
-        )
-    };
-    // How long it takes until the new file is there: the kills fall before and just after that.
-    let (clock, first) = (Instant::now(), fs::metadata(&file).unwrap().ino());
-    let mut child = set();
-    while fs::metadata(&file).unwrap().ino() == first {
-        thread::sleep(Duration::from_micros(100));
-    }
-    let whole = u64::try_from(clock.elapsed().as_micros()).unwrap();
-    assert!(child.wait().unwrap().success());
-
-    let shape = |text: &str| {
-        let lines = text.lines().filter(|line| !line.starts_with("user7:"));
-        lines.fold(String::new(), |all, line| all + line + "\n")
-    };
-    let untouched = shape(&given);
-    let mut before = fs::read_to_string(&file).unwrap();
-    let (mut old, mut new, mut middle) = (0, 0, 0);
-    for round in 0..60 {
-        let mut child = set();
-        thread::sleep(Duration::from_micros(whole / 2 + random(whole)));
-        let _ = child.kill();
-        child.wait().unwrap();
-        middle += fs::read_dir(folder.path()).unwrap().count() - 1;
-        let now = fs::read_to_string(&file).unwrap();
-        if now == before {
-            old += 1;
-            continue;
-        }
-        new += 1;
-        assert!(
-            now.len() == before.len(),
-            "round {round}: torn: {} bytes",
-            now.len()
-        );
-        assert!(shape(&now) == untouched, "round {round}: torn");
-        before = now;
-    }
-    println!("{old} times the old file, {new} times the new one; {middle} times in the middle");
-    assert!(htpasswd_accepts(&file, "user7", "new"));
-    // The next one takes away what the killed ones left.
-    assert!(set().wait().unwrap().success());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
