@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::timeout_at;
 
@@ -19,7 +19,8 @@ use crate::request::{Field, Request};
 use crate::store::{Snapshot, Store};
 use crate::strikes::Strikes;
 use crate::successes::Successes;
-use crate::verdict::{Challenge, UserName, Verdict};
+use crate::token::{Grants, Scopes, Token};
+use crate::verdict::{Challenge, Reason, UserName, Verdict};
 use crate::waiting::{Full, NoPlace, WaitingRoom};
 
 /// Judges requests by the store's current snapshot.
@@ -45,12 +46,53 @@ pub struct Judge {
 impl Judge {
     /// Judges one request, and counts the verdict.
     pub async fn judge(&self, request: &Request<'_>) -> Verdict {
-        let verdict = self.decide(request).await;
+        let admit = |snapshot: &Snapshot, known: Option<UserName>| match known {
+            Some(user) => admit_user(user, snapshot, request),
+            None => admit_anonymous(snapshot, request),
+        };
+        let verdict = self.identify(request, admit).await;
+        let verdict = verdict.unwrap_or_else(|refusal| refusal);
         self.metrics.count(verdict.reason());
         verdict
     }
 
-    async fn decide(&self, request: &Request<'_>) -> Verdict {
+    /// Signs a token for who asks, if it can be told who that is. Nobody in particular gets one,
+    /// too, with what the rules let anybody do.
+    ///
+    /// # Errors
+    ///
+    /// A refusal.
+    pub async fn issue(&self, request: &Request<'_>, scopes: &Scopes) -> Result<Token, Verdict> {
+        let sign = |snapshot: &Snapshot, known: Option<UserName>| {
+            let signer = snapshot.signer().ok_or(Verdict::Fault)?;
+            let who = known
+                .as_ref()
+                .map_or(Who::Anonymous, |user| Who::User(user.as_bytes()));
+            let grants = Grants::of(scopes, who, snapshot.access());
+            signer
+                .sign(known, &grants, SystemTime::now())
+                .map_err(|error| {
+                    log::error!("{error}");
+                    Verdict::Fault
+                })
+        };
+        let token = self.identify(request, sign).await.flatten();
+        let reason = match &token {
+            Ok(token) if token.user.is_some() => Reason::Ok,
+            Ok(_) => Reason::Anonymous,
+            Err(refusal) => refusal.reason(),
+        };
+        self.metrics.count_token(reason.as_str());
+        token
+    }
+
+    /// Finds out who asks, and what the snapshot of that moment makes of them; `None` is somebody
+    /// without credentials. The error is a refusal.
+    async fn identify<T>(
+        &self,
+        request: &Request<'_>,
+        conclude: impl Fn(&Snapshot, Option<UserName>) -> T,
+    ) -> Result<T, Verdict> {
         let client = Client::new(request.real_ip);
         let mut credentials = None;
         let mut learned = None;
@@ -65,13 +107,15 @@ impl Judge {
                 Field::Repeated => false,
             };
             if !welcome {
-                return Verdict::RefuseAgent;
+                return Err(Verdict::RefuseAgent);
             }
             let credentials = match &credentials {
                 Some(credentials) => credentials,
                 None => match Presented::parse(request.authorization) {
-                    Presented::Nothing => return admit_anonymous(&snapshot, request),
-                    Presented::Unusable => return Verdict::Challenge(Challenge::BadCredentials),
+                    Presented::Nothing => return Ok(conclude(&snapshot, None)),
+                    Presented::Unusable => {
+                        return Err(Verdict::Challenge(Challenge::BadCredentials));
+                    }
                     Presented::Credentials(presented) => credentials.insert(presented),
                 },
             };
@@ -83,15 +127,16 @@ impl Judge {
             };
             if let Some(right) = right {
                 let proven = right & is_user;
-                if proven {
-                    self.successes.note(client);
+                if !proven {
+                    return Err(Verdict::Challenge(Challenge::BadCredentials));
                 }
-                return conclude(proven, credentials, &snapshot, request);
+                self.successes.note(client);
+                return Ok(conclude(&snapshot, Some(UserName::proven(credentials))));
             }
             let hash = hash.clone();
             drop(snapshot);
             if let Some(wait) = self.strikes.wait(client) {
-                return Verdict::Throttle(wait);
+                return Err(Verdict::Throttle(wait));
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.patience);
             let seat = match self.flights.join(key) {
@@ -101,19 +146,17 @@ impl Judge {
                 }
                 Join::Follow(seat) => seat,
                 Join::Lead(flight, seat) => {
-                    match self.take_off(flight, &seat, client, hash, credentials.clone()) {
-                        Ok(()) => seat,
-                        Err(verdict) => return verdict,
-                    }
+                    self.take_off(flight, &seat, client, hash, credentials.clone())?;
+                    seat
                 }
             };
             learned = match timeout_at(deadline.into(), seat.outcome()).await {
                 Ok(Some(Outcome::Right)) => Some((key, true)),
                 Ok(Some(Outcome::Wrong)) => Some((key, false)),
-                Ok(Some(Outcome::Fault)) => return Verdict::Fault,
+                Ok(Some(Outcome::Fault)) => return Err(Verdict::Fault),
                 // Called off by whoever led it, for reasons that need not be ours.
                 Ok(None) => None,
-                Err(_) => return Verdict::Busy(self.room.clears_in()),
+                Err(_) => return Err(Verdict::Busy(self.room.clears_in())),
             };
         }
     }
@@ -166,20 +209,12 @@ fn hold_against(hash: &PasswordHash, credentials: &Credentials, metrics: &Metric
     }
 }
 
-fn conclude(
-    proven: bool,
-    credentials: &Credentials,
-    snapshot: &Snapshot,
-    request: &Request<'_>,
-) -> Verdict {
-    if !proven {
-        return Verdict::Challenge(Challenge::BadCredentials);
-    }
-    let who = Who::User(credentials.claimed());
+fn admit_user(user: UserName, snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
+    let who = Who::User(user.as_bytes());
     if !snapshot.access().decide(who, request).is_allow() {
         return Verdict::Forbid;
     }
-    Verdict::Allow(UserName::proven(credentials))
+    Verdict::Allow(user)
 }
 
 /// Who sent no credentials may have some: what nobody may do asks for them.

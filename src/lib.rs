@@ -17,12 +17,14 @@
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
 
 pub mod client;
+mod percent;
 pub mod request;
 
 pub mod access;
 pub mod credentials;
 pub mod hash;
 pub mod htpasswd;
+pub mod token;
 pub mod user_agent;
 pub mod verdict;
 

@@ -38,6 +38,10 @@ pub struct Metrics {
     pub reloads: Counter,
     /// 1 while the files on the disk cannot take effect.
     pub reload_trouble: Gauge,
+    /// Answers of the token endpoint; those that were never given have no line.
+    tokens: Family<Decision, Counter>,
+    /// When the certificate of the token key ends, if there is one.
+    certificate_end: Family<NoLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +53,9 @@ struct Decision {
 struct Answer {
     answer: &'static str,
 }
+
+/// A family of one, which has no line until it has a value.
+type NoLabels = [(&'static str, &'static str); 0];
 
 impl Metrics {
     /// All at zero.
@@ -70,6 +77,8 @@ impl Metrics {
             faulty_lines: Gauge::default(),
             reloads: Counter::default(),
             reload_trouble: Gauge::default(),
+            tokens: Family::default(),
+            certificate_end: Family::default(),
             registry: Registry::default(),
         };
         registry.register("decisions", "Answers to /auth, by reason", by_reason);
@@ -78,6 +87,16 @@ impl Metrics {
             "Time of each password hash",
             Unit::Seconds,
             metrics.hash_seconds.clone(),
+        );
+        registry.register(
+            "token_answers",
+            "Answers of the token endpoint, by reason",
+            metrics.tokens.clone(),
+        );
+        registry.register(
+            "token_certificate_end_timestamp_seconds",
+            "When the certificate of the token key ends, in seconds since 1970",
+            metrics.certificate_end.clone(),
         );
         registry.register("remembered", "Verdicts on passwords in memory", remembered);
         for (name, help, gauge) in [
@@ -127,6 +146,17 @@ impl Metrics {
         if let Some(counter) = self.decisions.get(reason as usize) {
             counter.inc();
         }
+    }
+
+    /// Counts one answer of the token endpoint.
+    pub fn count_token(&self, word: &'static str) {
+        self.tokens.get_or_create(&Decision { reason: word }).inc();
+    }
+
+    /// Tells when the certificate of the token key ends, in seconds since 1970.
+    pub fn tell_certificate_end(&self, seconds: u64) {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.certificate_end.get_or_create(&[]).set(seconds);
     }
 
     /// The text that Prometheus reads.

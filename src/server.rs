@@ -71,6 +71,10 @@ impl Server {
     /// Users or rules that cannot be loaded, or a system that gives no randomness or threads.
     pub fn load(config: Config) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
+        let tokens = config.sources.token.as_ref().map(|token| http::Tokens {
+            path: token.path.clone(),
+            service: token.service.clone(),
+        });
         let seed = DecoySeed::new(random()?);
         let reload =
             Reload::start(config.sources, seed, Arc::clone(&metrics)).map_err(ServeError::Load)?;
@@ -92,6 +96,7 @@ impl Server {
             judge: Arc::new(judge),
             audit: Audit::open()?,
             realm: config.realm,
+            tokens,
         };
         Ok(Self {
             gate,

@@ -20,6 +20,7 @@ pub(crate) struct Fingerprint {
     modified: (i64, i64),
     changed: (i64, i64),
     links: u64,
+    mode: u32,
 }
 
 impl Fingerprint {
@@ -31,12 +32,18 @@ impl Fingerprint {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             links: metadata.nlink(),
+            mode: metadata.mode(),
         }
     }
 
     /// Whether both are the same file, whatever it holds by now.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether nobody but its owner, and root, can read it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.mode & 0o077 == 0
     }
 
     /// Whether no directory holds the file any more, so that nobody can reach it to change it.
@@ -60,6 +67,7 @@ pub(crate) enum ReadError {
     NotAFile(&'static str),
     TooLarge(u64),
     Restless,
+    Exposed,
 }
 
 impl fmt::Display for ReadError {
@@ -77,6 +85,11 @@ impl fmt::Display for ReadError {
                     "{size} bytes are over the limit of {LARGEST} bytes; split the users"
                 )
             }
+            Self::Exposed => write!(
+                f,
+                "others than its owner may read or write this key; say chmod 600, and give it to \
+                 the user htgate runs as"
+            ),
             Self::Restless => write!(
                 f,
                 "the file changes all the time; write it aside and move it into place"

@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use crate::access::Access;
 use crate::hash::{DecoySeed, Decoys, PasswordHash};
 use crate::htpasswd::Users;
+use crate::token::Signer;
 use crate::user_agent::UserAgentRules;
 
 /// All rules.
@@ -26,17 +27,25 @@ pub struct Snapshot {
     users: Arc<Users>,
     decoys: Decoys,
     rules: Arc<Rules>,
+    signer: Option<Arc<Signer>>,
     since: SystemTime,
 }
 
 impl Snapshot {
-    /// Users and rules, with decoys in the users' proportions.
-    pub fn new(users: Arc<Users>, rules: Arc<Rules>, seed: &DecoySeed) -> Self {
+    /// Users and rules, with decoys in the users' proportions, and the signer of tokens if there
+    /// is one.
+    pub fn new(
+        users: Arc<Users>,
+        rules: Arc<Rules>,
+        signer: Option<Arc<Signer>>,
+        seed: &DecoySeed,
+    ) -> Self {
         let decoys = Decoys::forge(seed, users.kinds());
         Self {
             users,
             decoys,
             rules,
+            signer,
             since: SystemTime::now(),
         }
     }
@@ -63,6 +72,11 @@ impl Snapshot {
     /// The users.
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Who signs tokens.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_deref()
     }
 
     /// When it took effect.

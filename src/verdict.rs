@@ -52,6 +52,22 @@ impl UserName {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// The name in visible ASCII: what is not, and the percent sign itself, is percent-encoded,
+    /// or two names could look alike.
+    pub fn encoded(&self) -> String {
+        use std::fmt::Write as _;
+        let mut encoded = String::with_capacity(self.0.len());
+        for byte in &self.0 {
+            if byte.is_ascii_graphic() && *byte != b'%' {
+                encoded.push(char::from(*byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    }
 }
 
 impl Verdict {
@@ -120,6 +136,33 @@ impl Reason {
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::Fault => "fault",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Presented;
+    use crate::request::Field;
+
+    #[test]
+    fn user_names_are_encoded_one_to_one() {
+        // "alice:x", "a b:x", "a%20b:x" and the Latin-1 bytes of "é:x".
+        let rows = [
+            ("YWxpY2U6eA==", "alice"),
+            ("YSBiOng=", "a%20b"),
+            ("YSUyMGI6eA==", "a%2520b"),
+            ("6Tp4", "%E9"),
+        ];
+        for (encoded, expected) in rows {
+            let header = format!("Basic {encoded}");
+            let Presented::Credentials(credentials) =
+                Presented::parse(Field::One(header.as_bytes()))
+            else {
+                panic!("{header} must be readable");
+            };
+            assert_eq!(UserName::proven(&credentials).encoded(), expected);
         }
     }
 }

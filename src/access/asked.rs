@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::name::{is_digest, is_reference, is_repository, is_upload};
-use super::target::{Target, decode};
+use super::target::Target;
 use super::{Action, Unclear, registry_path};
+use crate::percent::decode;
 use crate::request::{Field, Request};
 
 /// What a request asks for.

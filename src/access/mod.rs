@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 pub use self::asked::{Asked, RequestLine};
 pub use self::idle::{Idle, IdleReason};
+pub(crate) use self::name::is_repository;
 pub use self::pattern::PatternFault;
 use self::rules::Grant;
 pub use self::rules::{Groups, Rule, RuleError, RuleFault};
@@ -144,6 +145,14 @@ impl Access {
             Ok(asked) => self.weigh(who, &asked),
             Err(unclear) => Decision::Deny(Obstacle::Unclear(unclear)),
         }
+    }
+
+    /// Whether they may do this, whatever the request looks like by which they will.
+    pub fn allows(&self, who: Who<'_>, asked: &Asked<'_>) -> bool {
+        if self.grants.is_empty() {
+            return who != Who::Anonymous;
+        }
+        self.weigh(who, asked).is_allow()
     }
 
     /// Whether there are any rules.

@@ -5,7 +5,7 @@
 pub(super) const LONGEST_REPOSITORY: usize = 255;
 
 /// A repository: components between slashes, the first of which may be a host with a port.
-pub(super) fn is_repository(name: &str) -> bool {
+pub(crate) fn is_repository(name: &str) -> bool {
     if name.len() > LONGEST_REPOSITORY {
         return false;
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::Unclear;
+use crate::percent::decode;
 
 /// A path that is read only one way, and the query as it came.
 pub(super) struct Target<'a> {
@@ -66,27 +67,6 @@ fn is_doubtful(segment: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Undoes percent-encoding once, and in queries `+` for a blank. Nothing for a broken escape.
-pub(super) fn decode(text: &[u8], is_query: bool) -> Option<Cow<'_, [u8]>> {
-    let is_encoded = |byte: &u8| *byte == b'%' || (is_query && *byte == b'+');
-    if !text.iter().any(is_encoded) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.iter().copied();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            b'+' if is_query => b' ',
-            byte => byte,
-        });
-    }
-    Some(Cow::Owned(decoded))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 )]
 
 mod print;
+mod token;
 mod tools;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 pub use self::print::{completions, manual};
+pub use self::token::{AlgorithmName, InitOptions, JwksOptions, TokenCommand};
 pub use self::tools::{
     CheckOptions, CompletionOptions, NamedUser, NewPassword, OutputFormat, PasswordOptions,
     UserCommand, UsersOptions, VerifyOptions,
@@ -59,6 +61,9 @@ pub enum Command {
     /// Change or look at the users in an htpasswd file.
     #[command(subcommand)]
     User(UserCommand),
+    /// Make and show keys for a registry's tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print a script that completes this command line in a shell.
     Completions(CompletionOptions),
     /// Print the manual page, htgate(8).

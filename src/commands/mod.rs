@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod health;
 mod serve;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Health(options)) => health::run(&options),
         Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Token(command)) => token::run(&command),
         Some(Command::User(command)) => user::run(&command),
         Some(Command::Completions(options)) => print(&cli::completions(options.shell)),
         Some(Command::Man) => match cli::manual() {

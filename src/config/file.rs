@@ -1,6 +1,7 @@
 //! `htgate.toml`: its keys, what is wrong with one, and what of it can change while we run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,6 +11,7 @@ use crate::cli::{LogFormat, WatchMode};
 use crate::listen::{Address, SocketMode};
 use crate::reload::ParseRules;
 use crate::store::Rules;
+use crate::token::{self, KeyId};
 use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 
 /// `htgate.toml`.
@@ -37,6 +39,7 @@ pub(super) struct FileSettings {
     pub(super) log_format: Option<LogFormat>,
     #[serde(default)]
     pub(super) user_agent: UserAgentSettings,
+    token: Option<TokenSettings>,
     #[serde(default)]
     groups: Groups,
     #[serde(default)]
@@ -53,6 +56,68 @@ pub(super) struct UserAgentSettings {
     deny: Option<Vec<String>>,
     except: Option<Vec<String>>,
 }
+
+/// `[token]`: without it there is no token endpoint.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenSettings {
+    key: PathBuf,
+    certificate: PathBuf,
+    service: String,
+    issuer: Option<String>,
+    path: Option<String>,
+    lifetime_seconds: Option<u64>,
+    key_id: Option<KeyId>,
+}
+
+impl TokenSettings {
+    fn finish(&self) -> Result<token::Settings, String> {
+        let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
+        let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
+        for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
+            if value.is_empty() || value.contains(char::is_control) {
+                return Err(format!(
+                    "[token] {name}: {value:?} is no name; say the registry's"
+                ));
+            }
+        }
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
+        if !is_path || OWN_PATHS.contains(&path) {
+            return Err(format!(
+                "[token] path: {path:?} cannot be answered; say a path like \"/token\""
+            ));
+        }
+        let seconds = self.lifetime_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS);
+        if !(SHORTEST_LIFETIME_SECONDS..=LONGEST_LIFETIME_SECONDS).contains(&seconds) {
+            return Err(format!(
+                "[token] lifetime_seconds: {seconds} is not from {SHORTEST_LIFETIME_SECONDS} to \
+                 {LONGEST_LIFETIME_SECONDS}"
+            ));
+        }
+        Ok(token::Settings {
+            key: self.key.clone(),
+            certificate: self.certificate.clone(),
+            key_id: self.key_id.unwrap_or_default(),
+            issuer: issuer.to_owned(),
+            service: self.service.clone(),
+            lifetime: Duration::from_secs(seconds),
+            path: path.to_owned(),
+        })
+    }
+}
+
+const DEFAULT_ISSUER: &str = "htgate";
+const DEFAULT_TOKEN_PATH: &str = "/token";
+/// What is answered otherwise.
+const OWN_PATHS: [&str; 4] = ["/auth", "/healthz", "/readyz", "/metrics"];
+/// As long as distribution's own token server has it.
+const DEFAULT_LIFETIME_SECONDS: u64 = 300;
+/// Clients take less for as much, and would send tokens that have ended ("token authentication" of
+/// the distribution project, `expires_in`).
+const SHORTEST_LIFETIME_SECONDS: u64 = 60;
+/// A user who is removed may still pull for so long.
+const LONGEST_LIFETIME_SECONDS: u64 = 3600;
 
 impl UserAgentSettings {
     pub(super) fn compile(&self) -> Result<UserAgentRules, String> {
@@ -86,6 +151,11 @@ impl FileSettings {
         })
     }
 
+    /// What signs tokens, if anything shall.
+    pub(super) fn token(&self) -> Result<Option<token::Settings>, String> {
+        self.token.as_ref().map(TokenSettings::finish).transpose()
+    }
+
     /// The names of the settings that differ and are not rules.
     fn changed_since(&self, other: &Self) -> Vec<&'static str> {
         macro_rules! changed {
@@ -112,7 +182,8 @@ impl FileSettings {
             cache_capacity,
             poll_seconds,
             watch,
-            log_format
+            log_format,
+            token
         );
         all.into_iter()
             .filter(|(_, changed)| *changed)

@@ -19,6 +19,7 @@ use crate::listen::{Address, SocketMode};
 use crate::reload::Sources;
 use crate::store::Rules;
 use crate::strikes::Allowance;
+use crate::token;
 use crate::waiting::Places;
 
 /// Everything that `serve` needs to know.
@@ -76,12 +77,12 @@ impl Config {
     ///
     /// The first setting that cannot be meant.
     pub fn load(options: ServeOptions) -> Result<Self, ConfigError> {
-        let (file, rules) = match &options.config {
+        let (file, rules, token) = match &options.config {
             Some(path) => read(path)?,
             None => {
                 let file = FileSettings::default();
                 let rules = file.rules().map_err(ConfigError::File)?;
-                (file, rules)
+                (file, rules, None)
             }
         };
         let at_start = file.clone();
@@ -160,6 +161,7 @@ impl Config {
             sources: Sources {
                 users,
                 limits,
+                token,
                 rules,
                 config: options.config.map(|path| (path, rules_parser(at_start))),
                 poll: poll_interval(poll)?,
@@ -189,7 +191,7 @@ impl RulesFile {
         let path = path.ok_or_else(|| {
             ConfigError::Usage("no rules; say --config FILE or set HTGATE_CONFIG".to_owned())
         })?;
-        let (file, rules) = read(path)?;
+        let (file, rules, _) = read(path)?;
         Ok(Self {
             access: rules.access,
             limits: limits(LimitOptions {
@@ -201,7 +203,9 @@ impl RulesFile {
     }
 }
 
-fn read(path: &Path) -> Result<(FileSettings, Rules), ConfigError> {
+type Settings = (FileSettings, Rules, Option<token::Settings>);
+
+fn read(path: &Path) -> Result<Settings, ConfigError> {
     let fault = |what| ConfigError::File(format!("{}: {what}", path.display()));
     #[expect(
         clippy::disallowed_methods,
@@ -210,7 +214,8 @@ fn read(path: &Path) -> Result<(FileSettings, Rules), ConfigError> {
     let text = fs::read(path).map_err(|e| fault(format!("cannot read it: {e}")))?;
     let file = FileSettings::parse(&text).map_err(fault)?;
     let rules = file.rules().map_err(fault)?;
-    Ok((file, rules))
+    let token = file.token().map_err(fault)?;
+    Ok((file, rules, token))
 }
 
 /// The address where nothing else is said.

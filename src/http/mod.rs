@@ -3,6 +3,7 @@
 mod auth;
 mod server;
 mod status;
+mod token;
 mod unix_stream;
 
 use std::convert::Infallible;
@@ -27,6 +28,17 @@ pub struct Gate {
     pub audit: Audit,
     /// What the challenge says.
     pub realm: Realm,
+    /// Where tokens are given, if they are, and for which service.
+    pub tokens: Option<Tokens>,
+}
+
+/// The token endpoint.
+#[derive(Clone)]
+pub struct Tokens {
+    /// Its path.
+    pub path: String,
+    /// The registry's `service`.
+    pub service: String,
 }
 
 /// The routes of the service. Each worker has a gate of its own, so that a request counts no
@@ -37,6 +49,12 @@ async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, In
         ("/healthz", &Method::GET) => status::healthz(),
         ("/readyz", &Method::GET) => status::readyz(&gate.judge),
         ("/metrics", &Method::GET) => status::metrics(&gate.judge),
+        (path, &Method::GET | &Method::POST) => match &gate.tokens {
+            Some(tokens) if tokens.path == path => {
+                token::token(request, &tokens.service, &gate).await
+            }
+            _ => Response::new(StatusCode::NOT_FOUND),
+        },
         _ => Response::new(StatusCode::NOT_FOUND),
     };
     Ok(never_stored(response))

@@ -8,6 +8,7 @@ use actix_http::{Response, StatusCode};
 use jiff::Timestamp;
 
 use crate::judge::Judge;
+use crate::token::CERTIFICATE_NOTICE;
 
 /// The process lives and answers.
 pub(super) fn healthz() -> Response<BoxBody> {
@@ -21,11 +22,20 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
         None => "none".to_owned(),
         Some(trouble) => format!("since {}: {}", timestamp(trouble.since), trouble.what),
     };
-    let body = format!(
+    let mut body = format!(
         "ready\nusers: {}\nsince: {}\nlast reload failed: {trouble}\n",
         snapshot.users().count(),
         timestamp(snapshot.since()),
     );
+    if let Some(signer) = snapshot.signer() {
+        let ends = signer.certificate().ends;
+        body += &format!("token certificate ends: {}", timestamp(ends));
+        let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
+        if left < CERTIFICATE_NOTICE {
+            body += " (soon: make a new one with 'htgate token init')";
+        }
+        body.push('\n');
+    }
     text(PLAIN, body)
 }
 

@@ -2,6 +2,7 @@
 //! a file, the last good snapshot stays; whatever is right with the other file takes effect.
 
 mod gently;
+mod keys;
 mod source;
 mod watch;
 
@@ -12,14 +13,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use self::gently::{drop_gently, gently, is_large};
+use self::keys::Keys;
 use self::source::Source;
-use self::watch::Watch;
+use self::watch::Watching;
 use crate::hash::{DecoySeed, Limits};
 use crate::htpasswd::{LineErrors, Users};
 use crate::metrics::Metrics;
 use crate::settle::is_blank;
 use crate::store::{Rules, Snapshot, Store, Trouble};
 use crate::systemd;
+use crate::token;
 
 /// Reads the rules out of the configuration file's bytes. The error is one line.
 pub type ParseRules = Box<dyn Fn(&[u8]) -> Result<Rules, String> + Send>;
@@ -32,6 +35,8 @@ pub struct Sources {
     pub limits: Limits,
     /// The configuration file, if there is one, and how to read rules from it.
     pub config: Option<(PathBuf, ParseRules)>,
+    /// The key that signs tokens, if there is one.
+    pub token: Option<token::Settings>,
     /// Rules where there is no configuration file.
     pub rules: Rules,
     /// How often the files are looked at without an event.
@@ -78,6 +83,7 @@ pub struct Reload {
     limits: Limits,
     users: Source,
     config: Option<(Source, ParseRules)>,
+    keys: Option<Keys>,
     current_users: Arc<Users>,
     current_rules: Arc<Rules>,
     /// What was last said of users whom the rules name.
@@ -104,7 +110,10 @@ impl Reload {
         let (wake, wakes) = channel();
         let mut watching = Watching::new(&sources, &wake);
         let config = sources.config.as_ref().map(|(path, _)| path.as_path());
-        watching.follow(std::iter::once(sources.users.as_path()).chain(config));
+        let token = sources.token.as_ref();
+        let keys = token.map(|token| [token.key.as_path(), &token.certificate]);
+        let paths = [sources.users.as_path()].into_iter().chain(config);
+        watching.follow(paths.chain(keys.into_iter().flatten()));
 
         let mut rules = sources.rules;
         let mut config = None;
@@ -116,12 +125,15 @@ impl Reload {
         let limits = sources.limits;
         let (users, (current_users, errors)) =
             Source::open(sources.users, |bytes| Ok(Users::parse(bytes, limits)))?;
+        let keys = sources.token.map(|token| Keys::open(token, &metrics));
+        let keys = keys.transpose()?;
         announce(users.path(), &current_users, &errors, &metrics);
         metrics.reloads.inc();
         let (current_users, current_rules) = (Arc::new(current_users), Arc::new(rules));
         let first = Snapshot::new(
             Arc::clone(&current_users),
             Arc::clone(&current_rules),
+            keys.as_ref().map(Keys::signer),
             &seed,
         );
         let mut reload = Self {
@@ -131,6 +143,7 @@ impl Reload {
             limits,
             users,
             config,
+            keys,
             current_users,
             current_rules,
             strangers: String::new(),
@@ -187,8 +200,10 @@ impl Reload {
     /// Looks at both files once and takes over what changed.
     fn look(&mut self, force: bool) {
         let config = self.config.as_ref().map(|(source, _)| source.path());
+        let keys = self.keys.as_ref().map(Keys::paths);
+        let paths = [self.users.path()].into_iter().chain(config);
         self.watching
-            .follow(std::iter::once(self.users.path()).chain(config));
+            .follow(paths.chain(keys.into_iter().flatten()));
 
         let mut changed = false;
         let had_rules = self.current_rules.access.has_rules();
@@ -226,10 +241,14 @@ impl Reload {
             self.current_users = Arc::new(users);
             changed = true;
         }
+        if let Some(keys) = &mut self.keys {
+            changed |= keys.refresh(force, &self.metrics);
+        }
         if changed {
             let old = self.store.replace(Snapshot::new(
                 Arc::clone(&self.current_users),
                 Arc::clone(&self.current_rules),
+                self.keys.as_ref().map(Keys::signer),
                 &self.seed,
             ));
             drop_gently(large, old);
@@ -269,7 +288,14 @@ impl Reload {
             .config
             .as_ref()
             .and_then(|(source, _)| source.trouble());
-        let troubles: Vec<_> = self.users.trouble().into_iter().chain(config).collect();
+        let keys = self.keys.iter().flat_map(Keys::troubles);
+        let troubles: Vec<_> = self
+            .users
+            .trouble()
+            .into_iter()
+            .chain(config)
+            .chain(keys)
+            .collect();
         self.metrics
             .reload_trouble
             .set(i64::from(!troubles.is_empty()));
@@ -298,44 +324,6 @@ impl Reload {
 
 /// So many are named in one line of the log.
 const MOST_STRANGERS: usize = 10;
-
-/// The watch, where there is one, and the failures that have been told.
-struct Watching {
-    watch: Option<Watch>,
-    failures: Vec<String>,
-    poll: Duration,
-}
-
-impl Watching {
-    fn new(sources: &Sources, wake: &Sender<Wake>) -> Self {
-        let poll = sources.poll;
-        let watch = sources.events.then(|| Watch::new(wake.clone()));
-        if let Some(Err(error)) = &watch {
-            log::warn!("no file events ({error}); files are looked at every {poll:?}");
-        }
-        Self {
-            watch: watch.and_then(Result::ok),
-            failures: Vec::new(),
-            poll,
-        }
-    }
-
-    fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
-        let Some(watch) = &mut self.watch else {
-            return;
-        };
-        let failures = watch.follow(paths);
-        for failure in &failures {
-            if !self.failures.contains(failure) {
-                log::warn!(
-                    "cannot watch {failure}; changes there are noticed within {:?}",
-                    self.poll
-                );
-            }
-        }
-        self.failures = failures;
-    }
-}
 
 fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) {
     let path = path.display();

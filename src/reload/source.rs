@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::LoadError;
-use crate::settle::{self, Fingerprint, Reading};
+use crate::settle::{self, Fingerprint, ReadError, Reading};
 
 /// A file that is looked at again and again.
 pub(super) struct Source {
     path: PathBuf,
+    /// Whether it is read only while nobody else can read it.
+    is_secret: bool,
     fingerprint: Fingerprint,
     digest: [u8; 32],
     /// Until then a change may hide behind equal times.
@@ -25,12 +27,29 @@ impl Source {
         path: PathBuf,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<(Self, T), LoadError> {
+        Self::begin(path, false, parse)
+    }
+
+    /// The same with a file that nobody else may read, now and later.
+    pub(super) fn open_secret<T>(
+        path: PathBuf,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<(Self, T), LoadError> {
+        Self::begin(path, true, parse)
+    }
+
+    fn begin<T>(
+        path: PathBuf,
+        is_secret: bool,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<(Self, T), LoadError> {
         let explain = |what: String| LoadError(format!("{}: {what}", path.display()));
         let reading =
-            settle::settle(&path, |_| false).map_err(|error| explain(error.to_string()))?;
+            read(&path, is_secret, |_| false).map_err(|error| explain(error.to_string()))?;
         let parsed = parse(&reading.bytes).map_err(explain)?;
         let source = Self {
             path,
+            is_secret,
             fingerprint: reading.fingerprint,
             digest: reading.digest,
             doubt_until: Instant::now() + DOUBT,
@@ -53,7 +72,7 @@ impl Source {
     ) -> Option<Vec<u8>> {
         let settled = match settle::look(&self.path) {
             Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
-            _ => settle::settle(&self.path, looks_begun)
+            _ => read(&self.path, self.is_secret, looks_begun)
                 .map(|reading| (reading.fingerprint, Some(reading))),
         };
         match settled {
@@ -109,6 +128,22 @@ impl Source {
         }
         self.obstacle = obstacle;
     }
+}
+
+fn read(
+    path: &Path,
+    is_secret: bool,
+    looks_begun: impl Fn(&[u8]) -> bool,
+) -> Result<Reading, ReadError> {
+    // Before and after: it may be another file by then.
+    if is_secret && !settle::look(path)?.is_private() {
+        return Err(ReadError::Exposed);
+    }
+    let reading = settle::settle(path, looks_begun)?;
+    if is_secret && !reading.fingerprint.is_private() {
+        return Err(ReadError::Exposed);
+    }
+    Ok(reading)
 }
 
 /// The coarsest times that file systems keep are two seconds apart (FAT).

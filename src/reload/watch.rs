@@ -8,14 +8,53 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::Wake;
+use super::{Sources, Wake};
+
+/// The watch, where there is one, and the failures that have been told.
+pub(super) struct Watching {
+    watch: Option<Watch>,
+    failures: Vec<String>,
+    poll: Duration,
+}
+
+impl Watching {
+    pub(super) fn new(sources: &Sources, wake: &Sender<Wake>) -> Self {
+        let poll = sources.poll;
+        let watch = sources.events.then(|| Watch::new(wake.clone()));
+        if let Some(Err(error)) = &watch {
+            log::warn!("no file events ({error}); files are looked at every {poll:?}");
+        }
+        Self {
+            watch: watch.and_then(Result::ok),
+            failures: Vec::new(),
+            poll,
+        }
+    }
+
+    pub(super) fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let failures = watch.follow(paths);
+        for failure in &failures {
+            if !self.failures.contains(failure) {
+                log::warn!(
+                    "cannot watch {failure}; changes there are noticed within {:?}",
+                    self.poll
+                );
+            }
+        }
+        self.failures = failures;
+    }
+}
 
 /// Watches every directory in which a change could make the paths lead to other files.
-pub(super) struct Watch {
+struct Watch {
     watcher: RecommendedWatcher,
     /// Each watched directory with its device and inode: another one may take its name.
     directories: BTreeMap<PathBuf, (u64, u64)>,
@@ -24,7 +63,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A watch that sends [`Wake::Look`] for each event that may matter.
-    pub(super) fn new(wake: Sender<Wake>) -> notify::Result<Self> {
+    fn new(wake: Sender<Wake>) -> notify::Result<Self> {
         let trail = Arc::new(Mutex::new(Trail::default()));
         let notifier = Notifier {
             wake,
@@ -40,7 +79,7 @@ impl Watch {
 
     /// Follows these paths, wherever their links lead now. Returns the directories that cannot
     /// be watched, with the reason.
-    pub(super) fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Vec<String> {
+    fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Vec<String> {
         let mut trail = Trail::default();
         paths.for_each(|path| trail.walk(path));
         let mut wanted = BTreeMap::new();

@@ -1,0 +1,125 @@
+//! `htgate token`: makes keys, and shows them as registries want them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use super::{FAILED, complain, print};
+use crate::cli::{AlgorithmName, InitOptions, JwksOptions, TokenCommand};
+use crate::settle;
+use crate::token::{Algorithm, Certificate, NewKey, key_set};
+
+pub(super) fn run(command: &TokenCommand) -> ExitCode {
+    let done = match command {
+        TokenCommand::Init(options) => init(options),
+        TokenCommand::Jwks(options) => jwks(options),
+    };
+    match done {
+        Ok(text) => print(text.as_bytes()),
+        Err(what) => complain(what, FAILED),
+    }
+}
+
+fn init(options: &InitOptions) -> Result<String, String> {
+    let algorithm = match options.algorithm {
+        AlgorithmName::Es256 => Algorithm::Es256,
+        AlgorithmName::Rs256 => Algorithm::Rs256,
+    };
+    let lifetime = Duration::from_secs(u64::from(options.days) * 24 * 60 * 60);
+    let name = format!("tokens of {}", options.service);
+    let new = NewKey::generate(algorithm, &name, lifetime, SystemTime::now())
+        .map_err(|error| format!("cannot make a key: {error}"))?;
+    let jwks = Certificate::all_from_pem(new.certificate.as_bytes())
+        .and_then(|certificates| key_set(&certificates))
+        .map_err(|error| error.to_string())?;
+    let jwks = format!("{jwks:#}\n");
+    let folder = &options.folder;
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("{}: cannot make this folder: {error}", folder.display()))?;
+    let files = [
+        ("token.key", 0o600, new.key.as_str()),
+        ("token.crt", 0o644, &new.certificate),
+        ("token.jwks", 0o644, &jwks),
+    ]
+    .map(|(name, mode, content)| (folder.join(name), mode, content));
+    // Before the first one is made: half a set would be worse than none.
+    if let Some((path, ..)) = files
+        .iter()
+        .find(|(path, ..)| path.symlink_metadata().is_ok())
+    {
+        return Err(format!(
+            "{} is there already, and stays as it is; name another folder for a new key",
+            path.display()
+        ));
+    }
+    for (path, mode, content) in &files {
+        write_new(path, *mode, content)
+            .map_err(|error| format!("{}: cannot write it: {error}", path.display()))?;
+    }
+    let [key, certificate, jwks] = files.map(|(path, ..)| absolute(&path));
+    Ok(next(options, algorithm, [&key, &certificate, &jwks]))
+}
+
+fn write_new(path: &Path, mode: u32, content: &str) -> io::Result<()> {
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(content.as_bytes())?;
+    file.sync_all()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// What to do with the files.
+fn next(options: &InitOptions, algorithm: Algorithm, files: [&Path; 3]) -> String {
+    let [key, certificate, jwks] = files.map(Path::display);
+    let service = &options.service;
+    format!(
+        "Made {key}: give it to the user that htgate runs as (chown), and to nobody else.\n\
+         Made {certificate}: the registry's rootcertbundle, good for {} days.\n\
+         Made {jwks}: instead of it, for a registry 3.x with jwks.\n\
+         \n\
+         In htgate.toml:\n\
+         \n\
+         [token]\n\
+         key = {:?}\n\
+         certificate = {:?}\n\
+         service = {service:?}\n\
+         \n\
+         In the registry's config.yml:\n\
+         \n\
+         auth:\n  \
+           token:\n    \
+             realm: https://{service}/auth/token\n    \
+             service: {service}\n    \
+             issuer: htgate\n    \
+             rootcertbundle: {certificate}\n    \
+             signingalgorithms: [{}]   # registry 3.x; leave this line out for 2.8\n",
+        options.days,
+        key.to_string(),
+        certificate.to_string(),
+        algorithm.as_str(),
+    )
+}
+
+fn jwks(options: &JwksOptions) -> Result<String, String> {
+    let mut certificates = Vec::new();
+    for path in &options.certificates {
+        let explain = |what: String| format!("{}: {what}", path.display());
+        let reading = settle::read(path).map_err(|error| explain(error.to_string()))?;
+        let found = Certificate::all_from_pem(&reading.bytes);
+        certificates.extend(found.map_err(|error| explain(error.to_string()))?);
+    }
+    let keys = key_set(&certificates).map_err(|_| {
+        "a certificate is neither of the curve P-256 nor an RSA one; make one with 'htgate token \
+         init'"
+    })?;
+    Ok(format!("{keys:#}\n"))
+}

@@ -1,0 +1,157 @@
+//! The token endpoint: a query or a form to a signed token, and refusals as registries write
+//! them. nginx passes clients' requests on to it, so the answers are for clients.
+
+use std::time::Duration;
+
+use actix_http::body::{BodyStream, BoxBody, to_bytes_limited};
+use actix_http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::Gate;
+use super::auth::{X_AUTH_REASON, X_AUTH_USER, name, question, whole_seconds};
+use crate::request::Field;
+use crate::token::{Ask, Token};
+use crate::verdict::{Reason, Verdict};
+
+/// GET with a query (distribution's "token authentication"), POST with a form (its OAuth2
+/// variant). No refresh tokens.
+pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> Response<BoxBody> {
+    let asked = match *request.method() {
+        Method::GET => {
+            let query = request.uri().query().unwrap_or_default();
+            Ask::from_query(query.as_bytes(), service).map_err(|error| error.to_string())
+        }
+        _ => match form(&mut request).await {
+            Ok(form) => Ask::from_form(&form, service).map_err(|error| error.to_string()),
+            Err(why) => Err(why.to_owned()),
+        },
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(why) => {
+            gate.judge.metrics.count_token("bad-request");
+            return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
+        }
+    };
+    let mut question = question(request.headers());
+    // What we are asked ourselves, and no more: somebody might put a password into a query.
+    question.method = Field::One(request.method().as_str().as_bytes());
+    question.uri = Field::One(request.path().as_bytes());
+    if let Some(credentials) = &asked.credentials {
+        question.authorization = Field::One(credentials);
+    }
+    match gate.judge.issue(&question, &asked.scopes).await {
+        Ok(token) => success(&token, request.method() == Method::POST),
+        Err(verdict) => {
+            gate.audit.report(&question, &verdict);
+            refusal(&verdict, gate)
+        }
+    }
+}
+
+/// The body of a POST.
+async fn form(request: &mut Request) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    let kind = request.content_type();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err("the body must be a form: application/x-www-form-urlencoded");
+    }
+    let body = to_bytes_limited(BodyStream::new(request.take_payload()), LARGEST_FORM);
+    match timeout(SLOWEST_FORM, body).await {
+        Ok(Ok(Ok(body))) => Ok(Zeroizing::new(body.into())),
+        Ok(Ok(Err(_))) => Err("the body broke off"),
+        Ok(Err(_)) => Err("the body is too large"),
+        Err(_) => Err("the body takes too long"),
+    }
+}
+
+fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
+    let issued = Timestamp::try_from(token.issued).unwrap_or_default();
+    let mut body = json!({
+        // Older clients read the first, OAuth2 the second.
+        "token": token.text,
+        "access_token": token.text,
+        "expires_in": token.lifetime.as_secs(),
+        "issued_at": format!("{issued:.0}"),
+    });
+    if let (true, Some(members)) = (with_scope, body.as_object_mut()) {
+        members.insert("scope".to_owned(), token.scope.as_str().into());
+    }
+    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body.to_string()));
+    let (reason, user) = match &token.user {
+        Some(user) => (Reason::Ok, name(user)),
+        None => (Reason::Anonymous, HeaderValue::from_static("")),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(X_AUTH_REASON, HeaderValue::from_static(reason.as_str()));
+    headers.insert(X_AUTH_USER, user);
+    response
+}
+
+fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
+    let (status, code, message) = match verdict {
+        Verdict::Challenge(_) => (
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "authentication required",
+        ),
+        Verdict::RefuseAgent => (
+            StatusCode::NOT_FOUND,
+            "UNSUPPORTED",
+            "this client is not supported",
+        ),
+        Verdict::Throttle(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOOMANYREQUESTS",
+            "too many wrong passwords",
+        ),
+        Verdict::Busy(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            "too many logins at once, try again",
+        ),
+        Verdict::Fault | Verdict::Forbid | Verdict::Allow(_) | Verdict::AllowAnonymous => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "UNKNOWN",
+            "internal error",
+        ),
+    };
+    let mut response = failure(status, verdict.reason().as_str(), code, message);
+    let headers = response.headers_mut();
+    match verdict {
+        Verdict::Challenge(_) => headers.insert(WWW_AUTHENTICATE, gate.realm.challenge()),
+        Verdict::Throttle(wait) | Verdict::Busy(wait) => {
+            headers.insert(RETRY_AFTER, whole_seconds(*wait))
+        }
+        Verdict::RefuseAgent
+        | Verdict::Fault
+        | Verdict::Forbid
+        | Verdict::Allow(_)
+        | Verdict::AllowAnonymous => return response,
+    };
+    response
+}
+
+/// An error as a registry writes it (OCI distribution specification, "Error Codes").
+fn failure(
+    status: StatusCode,
+    reason: &'static str,
+    code: &str,
+    message: &str,
+) -> Response<BoxBody> {
+    let body = json!({ "errors": [{ "code": code, "message": message }] });
+    let mut response = Response::with_body(status, BoxBody::new(body.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(X_AUTH_REASON, HeaderValue::from_static(reason));
+    response
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// In bytes: scopes, a name and a password of the longest, each percent-encoded.
+const LARGEST_FORM: usize = 16 * 1024;
+const SLOWEST_FORM: Duration = Duration::from_secs(10);

@@ -1,0 +1,156 @@
+//! The key that signs tokens, and its certificate: two files that take effect together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use zeroize::Zeroizing;
+
+use super::LoadError;
+use super::source::Source;
+use crate::metrics::Metrics;
+use crate::token::{CERTIFICATE_NOTICE, PairError, Settings, Signer};
+
+/// Both files as they were last read.
+pub(super) struct Keys {
+    settings: Settings,
+    key: Source,
+    key_pem: Zeroizing<Vec<u8>>,
+    certificate: Source,
+    certificate_pem: Vec<u8>,
+    /// Since when they do not belong together: one of them may be about to follow the other.
+    apart_since: Option<Instant>,
+    signer: Arc<Signer>,
+    /// When it was last said that the certificate ends.
+    told: Option<Instant>,
+}
+
+impl Keys {
+    /// Reads both for the first time.
+    pub(super) fn open(settings: Settings, metrics: &Metrics) -> Result<Self, LoadError> {
+        let (key, key_pem) = Source::open_secret(settings.key.clone(), |bytes| {
+            Ok(Zeroizing::new(bytes.to_vec()))
+        })?;
+        let (certificate, (certificate_pem, signer)) =
+            Source::open(settings.certificate.clone(), |bytes| {
+                let signer = Signer::new(&settings, &key_pem, bytes);
+                let signer = signer.map_err(|error| explain(error, key.path()))?;
+                Ok((bytes.to_vec(), signer))
+            })?;
+        let mut keys = Self {
+            settings,
+            key,
+            key_pem,
+            certificate,
+            certificate_pem,
+            apart_since: None,
+            signer: Arc::new(signer),
+            told: None,
+        };
+        keys.announce(metrics);
+        Ok(keys)
+    }
+
+    pub(super) fn paths(&self) -> [&Path; 2] {
+        [self.key.path(), self.certificate.path()]
+    }
+
+    pub(super) fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.signer)
+    }
+
+    /// Takes over what changed; says whether there is another signer now.
+    pub(super) fn refresh(&mut self, force: bool, metrics: &Metrics) -> bool {
+        let key = self.key.refresh(force, |_| false);
+        let certificate = self.certificate.refresh(force, |_| false);
+        let mut changed = self.apart_since.is_some();
+        if let Some(pem) = key {
+            self.key_pem = Zeroizing::new(pem);
+            changed = true;
+        }
+        if let Some(pem) = certificate {
+            self.certificate_pem = pem;
+            changed = true;
+        }
+        if changed && self.pair() {
+            self.announce(metrics);
+            return true;
+        }
+        self.tell_end();
+        false
+    }
+
+    /// What keeps the files from taking effect.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = &str> {
+        let troubles = [self.key.trouble(), self.certificate.trouble()];
+        troubles.into_iter().flatten()
+    }
+
+    /// Tries to sign with what was read last.
+    fn pair(&mut self) -> bool {
+        let error = match Signer::new(&self.settings, &self.key_pem, &self.certificate_pem) {
+            Ok(signer) => {
+                self.signer = Arc::new(signer);
+                self.apart_since = None;
+                self.key.accept();
+                self.certificate.accept();
+                return true;
+            }
+            Err(error) => error,
+        };
+        let since = *self.apart_since.get_or_insert_with(Instant::now);
+        if error == PairError::Mismatch && since.elapsed() < MOVING_BOTH {
+            return false;
+        }
+        self.apart_since = None;
+        let source = match error {
+            PairError::Key(_) => &mut self.key,
+            PairError::Certificate(_) | PairError::Mismatch => &mut self.certificate,
+        };
+        source.refuse(&format!("{error}; the last good key stays"));
+        false
+    }
+
+    fn announce(&mut self, metrics: &Metrics) {
+        let certificate = self.signer.certificate();
+        log::info!(
+            "{}: signing tokens for {} with {}",
+            self.key.path().display(),
+            self.settings.service,
+            self.signer.algorithm().as_str(),
+        );
+        let end = certificate.ends.duration_since(UNIX_EPOCH);
+        metrics.tell_certificate_end(end.unwrap_or_default().as_secs());
+        self.told = None;
+        self.tell_end();
+    }
+
+    /// Says once a day that the certificate ends soon.
+    fn tell_end(&mut self) {
+        let is_news = self.told.is_none_or(|told| told.elapsed() > DAY);
+        let left = (self.signer.certificate().ends).duration_since(SystemTime::now());
+        let left = left.unwrap_or_default();
+        if left > CERTIFICATE_NOTICE || !is_news {
+            return;
+        }
+        self.told = Some(Instant::now());
+        log::warn!(
+            "{}: the certificate ends in {} days, and then registries refuse all tokens; make a \
+             new key and certificate with 'htgate token init'",
+            self.certificate.path().display(),
+            left.as_secs() / DAY.as_secs(),
+        );
+    }
+}
+
+/// The file that an error is told for is the certificate's.
+fn explain(error: PairError, key: &Path) -> String {
+    match error {
+        PairError::Key(error) => format!("its key {}: {error}", key.display()),
+        PairError::Certificate(_) | PairError::Mismatch => error.to_string(),
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two moves of one script.
+const MOVING_BOTH: Duration = Duration::from_secs(1);
