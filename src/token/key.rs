@@ -42,7 +42,7 @@ pub enum KeyError {
     NoKey,
     /// A key of another kind, or a broken one.
     Unusable,
-    /// RSA with fewer bits than [`FEWEST_RSA_BITS`].
+    /// RSA with fewer bits than `FEWEST_RSA_BITS`.
     TooShort(usize),
 }
 

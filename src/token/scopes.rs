@@ -25,9 +25,9 @@ pub(super) struct Wanted {
 /// More than anybody needs: a token must fit into a header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeError {
-    /// More than [`MOST_SCOPES`].
+    /// More than `MOST_SCOPES`.
     TooMany,
-    /// Longer in all than [`LONGEST_SCOPES`].
+    /// Longer in all than `LONGEST_SCOPES`.
     TooLong,
 }
 
