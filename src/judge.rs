@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use crate::access::Who;
 use crate::cache::Cache;
@@ -15,6 +15,7 @@ use crate::credentials::{Credentials, Presented};
 use crate::flights::{Flight, Flights, Join, Outcome, Seat};
 use crate::hash::PasswordHash;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::request::{Field, Request};
 use crate::store::{Snapshot, Store};
 use crate::strikes::Strikes;
@@ -37,7 +38,9 @@ pub struct Judge {
     pub patience: Duration,
     /// Who has guessed wrong.
     pub strikes: Arc<Strikes>,
-    /// Who has not.
+    /// How fast that is said.
+    pub pace: Pace,
+    /// Who has guessed right.
     pub successes: Successes,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -89,6 +92,21 @@ impl Judge {
     /// Finds out who asks, and what the snapshot of that moment makes of them; `None` is somebody
     /// without credentials. The error is a refusal.
     async fn identify<T>(
+        &self,
+        request: &Request<'_>,
+        conclude: impl Fn(&Snapshot, Option<UserName>) -> T,
+    ) -> Result<T, Verdict> {
+        let concluded = self.find_out(request, conclude).await;
+        if let Err(Verdict::Throttle(_)) = concluded {
+            let hold = self.pace.hold(Client::new(request.real_ip));
+            if !hold.is_zero() {
+                sleep(hold).await;
+            }
+        }
+        concluded
+    }
+
+    async fn find_out<T>(
         &self,
         request: &Request<'_>,
         conclude: impl Fn(&Snapshot, Option<UserName>) -> T,

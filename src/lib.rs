@@ -7,7 +7,7 @@
 //!   reads users, [`access`] says who may do what, [`verdict`] is the answer.
 //! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
 //!   of passwords, [`waiting`] those that must be hashed, [`flights`] who waits for which of
-//!   them, [`strikes`] and [`successes`] how addresses have fared, [`metrics`] what is counted,
+//!   them, [`strikes`] and [`successes`] how addresses have fared, [`pace`] how fast they are refused, [`metrics`] what is counted,
 //!   [`audit`] who was refused.
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
@@ -32,6 +32,7 @@ pub mod audit;
 pub mod cache;
 pub mod flights;
 pub mod metrics;
+pub mod pace;
 pub mod store;
 pub mod strikes;
 pub mod successes;

@@ -18,6 +18,7 @@ use crate::http;
 use crate::judge::Judge;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::priority;
 use crate::reload::{LoadError, Reload, Trigger};
 use crate::strikes::Strikes;
@@ -89,6 +90,7 @@ impl Server {
             room: WaitingRoom::open(config.places, config.hash_threads, priority::lower)?,
             patience: config.patience,
             strikes: Arc::new(Strikes::new(config.allowance)),
+            pace: Pace::new(),
             successes: Successes::new(),
             metrics,
         };

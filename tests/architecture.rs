@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cache", 3),
     ("metrics", 3),
     ("store", 4),
+    ("pace", 3),
     ("strikes", 3),
     ("successes", 3),
     ("waiting", 3),

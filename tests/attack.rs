@@ -16,7 +16,7 @@ mod support;
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Connection, Gate, Nginx, Response, Target, another_address};
 use support::{authorization, basic, check_refusal, eventually, gated, line};
@@ -159,6 +159,49 @@ fn retry_after_tells_the_truth() {
 }
 
 /// Those that wait when their address runs out of guesses are not tried any more.
+#[test]
+fn refusals_are_at_once_until_they_are_a_flood() {
+    let gate = Gate::start(&quick(), &[]);
+    check(&gate.login_from("192.0.2.1", "alice", "secret"), 204, "ok");
+    let target = Target::Tcp(gate.tcp);
+    let address = "X-Real-IP: 192.0.2.1";
+    let wrong = format!("Authorization: {}", basic("alice", "wrong"));
+    let right = format!("Authorization: {}", basic("alice", "secret"));
+    for guess in 0..10 {
+        let answer = gate.login_from("192.0.2.1", "alice", &format!("guess {guess}"));
+        check(&answer, 401, "bad-credentials");
+    }
+    // More than a hundred a second are held back, on each connection for itself.
+    let until = Instant::now() + Duration::from_secs(3);
+    let guessers: Vec<_> = (0..8)
+        .map(|_| {
+            let (target, wrong) = (target.clone(), wrong.clone());
+            thread::spawn(move || {
+                let mut connection = Connection::open(&target).unwrap();
+                let mut count = 0;
+                while Instant::now() < until {
+                    let answer = connection.ask("GET /auth", &[address, &wrong]).unwrap();
+                    check(&answer, 429, "throttled");
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    // Who is remembered is not, and comes from the same address.
+    let mut connection = Connection::open(&target).unwrap();
+    let mut let_in = 0;
+    while Instant::now() < until {
+        let answer = connection.ask("GET /auth", &[address, &right]).unwrap();
+        check(&answer, 204, "ok");
+        let_in += 1;
+    }
+    let refused: usize = guessers.into_iter().map(|g| g.join().unwrap()).sum();
+    // A hundred at once, a hundred a second, and one more on each connection.
+    assert!((100..=101 + 300 + 8).contains(&refused), "{refused}");
+    assert!(let_in > refused, "{let_in} and {refused}");
+}
+
 #[test]
 fn a_burst_gets_no_more_guesses_than_one_after_the_other() {
     let gate = one_thread(&["--strikes", "3"]);

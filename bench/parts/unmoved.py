@@ -14,7 +14,7 @@ import peers
 import servers
 from clients import ATTACKERS, LoadClient, client_headers, guess_request, wrk
 from findings import Chart, Findings, Goal, Samples, number, ratio
-from measure import measured, settle
+from measure import settle
 
 RATE = 200
 LEAST_SPEED, MOST_P99 = 0.90, 2
@@ -85,19 +85,6 @@ def run(stage, options):
             duels += [Duel(fixed, calm), Duel(fast, refused), Duel(fast, same, True),
                       Duel(f"2 s after {words}", calm)]
 
-    def refusal(subject):
-        """Processor time of one, once an address has guessed enough: nginx's and htgate's."""
-        load = measured(lambda seconds: load_client(
-            subject.address, guess, seconds, ATTACKERS, user=accounts.USER, sources=1,
-            tolerate="true"), subject.processes, options)
-        return load.front_us, load.server_us
-
-    (nginx_us, htgate_us), (own_us, _) = refusal(gate), refusal(control)
-    samples.add("a refusal", 0, {"nginx_us": nginx_us, "htgate_us": htgate_us,
-                                 "nginx_own_us": own_us})
-    notes = [f"A refusal by htgate takes nginx {number(nginx_us)} µs of the processor and htgate "
-             f"{number(htgate_us)} µs; one by nginx itself, {number(own_us)} µs."]
-
     rows, goals = [], []
     for duel in duels:
         speed, p99 = (samples.ratio(duel.name, duel.other, measure)
@@ -121,4 +108,4 @@ def run(stage, options):
                   {words: [samples.median(name, "requests_per_second") for name in names]
                    for words, names in (("htgate", [duel.name for duel in shown]),
                                         ("calm, or nginx refuses", [d.other for d in shown]))})
-    return Findings("Unmoved by an attack", samples, head, rows, goals, notes, chart)
+    return Findings("Unmoved by an attack", samples, head, rows, goals, chart=chart)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use actix_http::body::{BodyStream, BoxBody, to_bytes_limited};
-use actix_http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
@@ -20,17 +20,7 @@ use crate::verdict::{Reason, Verdict};
 /// GET with a query (distribution's "token authentication"), POST with a form (its OAuth2
 /// variant). No refresh tokens.
 pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> Response<BoxBody> {
-    let asked = match *request.method() {
-        Method::GET => {
-            let query = request.uri().query().unwrap_or_default();
-            Ask::from_query(query.as_bytes(), service).map_err(|error| error.to_string())
-        }
-        _ => match form(&mut request).await {
-            Ok(form) => Ask::from_form(&form, service).map_err(|error| error.to_string()),
-            Err(why) => Err(why.to_owned()),
-        },
-    };
-    let asked = match asked {
+    let asked = match ask(&mut request, service).await {
         Ok(asked) => asked,
         Err(why) => {
             gate.judge.metrics.count_token("bad-request");
@@ -51,6 +41,18 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
             refusal(&verdict, gate)
         }
     }
+}
+
+async fn ask(request: &mut Request, service: &str) -> Result<Ask, String> {
+    if request.method() == Method::GET {
+        let query = request.uri().query().unwrap_or_default();
+        return Ask::from_query(query.as_bytes(), service).map_err(|error| error.to_string());
+    }
+    let form = form(request).await?;
+    if request.headers().contains_key(AUTHORIZATION) {
+        return Err("a form holds its credentials itself; send no Authorization".to_owned());
+    }
+    Ask::from_form(&form, service).map_err(|error| error.to_string())
 }
 
 /// The body of a POST.
