@@ -60,10 +60,12 @@ make_deb() { # ARCHITECTURE BINARY
     put 644 packaging/htgate.toml "$root/etc/htgate/htgate.toml"
     mkdir "$root/etc/htgate/users"
     put 644 nginx/htgate.conf "$root/etc/nginx/conf.d/htgate.conf"
-    put 644 nginx/htgate-server.conf "$root/etc/nginx/htgate-server.conf"
+    for file in htgate-server htgate-token; do
+        put 644 "nginx/$file.conf" "$root/etc/nginx/$file.conf"
+    done
 
     doc=$root/usr/share/doc/htgate
-    for file in registry site-example; do
+    for file in registry registry-token site-example; do
         put 644 "nginx/$file.conf" "$doc/examples/nginx/$file.conf"
     done
     cp -r monitoring "$doc/examples/monitoring"

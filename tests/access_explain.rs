@@ -189,3 +189,109 @@ fn explain_says_who_may_what_and_why() {
         .unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
 }
+
+#[test]
+fn explain_says_what_a_token_would_grant() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("htgate.toml");
+    fs::write(&config, RULES).unwrap();
+    let users = folder.path().join("htpasswd");
+    fs::write(&users, line("alice", "secret", 4)).unwrap();
+    let users = users.to_str().unwrap();
+    let too_many = ["repository:a:pull"; 33].join(" ");
+    // Who asks, for which scopes: the exit code, and parts of the answer.
+    let rows: &[(&str, &str, i32, &[&str])] = &[
+        (
+            "alice",
+            "repository:team/app:pull",
+            0,
+            &[
+                "granted: repository:team/app:pull\n",
+                "user: alice\n",
+                "scope: repository:team/app:pull\n",
+                "seen as: repository:team/app:pull\n",
+            ],
+        ),
+        (
+            "alice",
+            "repository:team/app:pull,push",
+            1,
+            &[
+                "granted in part: repository:team/app:pull\n",
+                "seen as: repository:team/app:pull,push\n",
+            ],
+        ),
+        (
+            "alice",
+            "repository:team/app:* repository:public/x:pull",
+            1,
+            &[
+                "granted in part: repository:public/x:pull repository:team/app:pull\n",
+                "seen as: repository:public/x:pull repository:team/app:pull,push,delete\n",
+            ],
+        ),
+        (
+            "alice",
+            "repository:other:pull registry:catalog:*",
+            1,
+            &["denied: no rule allows any of it\n"],
+        ),
+        (
+            "",
+            "repository:public/x:pull",
+            0,
+            &[
+                "granted: repository:public/x:pull\n",
+                "user: none (anonymous)\n",
+            ],
+        ),
+        (
+            "",
+            "repository:team/app:pull",
+            1,
+            &["denied: credentials are needed for this\n"],
+        ),
+        (
+            "alice",
+            "repository:team/App:pull",
+            1,
+            &[
+                "denied: this asks for nothing\n",
+                "scope: repository:team/App:pull\n",
+                "seen as: nothing that a registry knows\n",
+            ],
+        ),
+        (
+            "eve",
+            "repository:public/x:pull",
+            1,
+            &["denied: the user is unknown\n", "user: eve (not in "],
+        ),
+        ("alice", &too_many, 1, &["ask for at most 32 scopes"]),
+    ];
+    for (user, scopes, code, expected) in rows {
+        let mut arguments = vec!["--htpasswd", users];
+        if !user.is_empty() {
+            arguments.extend(["--user", user]);
+        }
+        let together = [&arguments[..], &["--scope", scopes]].concat();
+        let apart = scopes.split(' ').flat_map(|scope| ["--scope", scope]);
+        let apart = arguments.into_iter().chain(apart).collect();
+        for arguments in [together, apart] {
+            let output = explain(&config, &arguments);
+            let text = said(&output);
+            assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {text}");
+            for part in *expected {
+                assert!(
+                    text.contains(part),
+                    "{arguments:?}: {part} is not in {text}"
+                );
+            }
+        }
+    }
+    // It is one or the other.
+    for other in ["--method", "--uri", "--content-type"] {
+        let output = explain(&config, &["--scope", "repository:a:pull", other, "x"]);
+        assert_eq!(output.status.code(), Some(2), "{other}: {}", said(&output));
+    }
+}

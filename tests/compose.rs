@@ -15,59 +15,9 @@ mod support;
 
 use std::fs;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
-use support::{Docker, attempt, eventually, free_port, repository, run, said, skip};
-use tempfile::TempDir;
-
-/// compose/ with images that are made here from Debian's packages, since none can be pulled.
-struct Compose {
-    folder: TempDir,
-    port: u16,
-    project: String,
-}
-
-impl Compose {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("docker-compose");
-        command
-            .current_dir(repository("compose"))
-            .env("COMPOSE_PROJECT_NAME", &self.project)
-            .env("NGINX_IMAGE", "htgate-test-nginx")
-            .env("REGISTRY_IMAGE", "htgate-test-registry")
-            .env("HTGATE_IMAGE", "htgate:latest")
-            .env("HTGATE_PORT", self.port.to_string())
-            .env("HTGATE_USERS", self.folder.path().join("users"))
-            .env("HTGATE_CERTS", self.folder.path().join("certs"))
-            .args(arguments);
-        command
-    }
-
-    fn container(&self, service: &str) -> String {
-        said(&run(&mut self.command(&["ps", "-q", service])))
-            .trim()
-            .to_owned()
-    }
-
-    fn inspect(&self, service: &str, format: &str) -> String {
-        let container = self.container(service);
-        let output = run(Command::new("docker").args(["inspect", "-f", format, &container]));
-        said(&output).trim().to_owned()
-    }
-}
-
-impl Drop for Compose {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            println!(
-                "{}",
-                said(&attempt(&mut self.command(&["logs", "--no-color"])))
-            );
-        }
-        let _ = attempt(&mut self.command(&["down", "-v", "--remove-orphans"]));
-    }
-}
+use support::{Compose, Docker, attempt, eventually, run, said};
 
 #[test]
 fn docker_works_with_compose() {
@@ -75,63 +25,19 @@ fn docker_works_with_compose() {
     let Some(mut docker) = Docker::find(test) else {
         return;
     };
-    if !Command::new("docker-compose")
-        .arg("version")
-        .output()
-        .is_ok_and(|o| o.status.success())
-    {
-        skip(test, "there is no docker-compose");
+    let Some(compose) = Compose::find(test, &[]) else {
         return;
-    }
-    let image = Command::new("docker")
-        .args(["image", "inspect", "htgate:latest"])
-        .output()
-        .unwrap();
-    if !image.status.success() {
-        skip(
-            test,
-            "there is no image htgate:latest; 'make image' makes it, as 'make test' does",
-        );
-        return;
-    }
-    run(Command::new(repository("tests/images/build.sh")).current_dir(repository(".")));
-
-    let folder = support::folder();
-    let users = folder.path().join("users");
-    fs::create_dir(&users).unwrap();
-    let htpasswd = users.join("htpasswd");
-    fs::write(&htpasswd, support::line("testuser", "testpassword", 5)).unwrap();
-    run(Command::new(repository("compose/certificate.sh")).arg(folder.path().join("certs")));
-    let project = format!("htgate-test-{}", std::process::id());
-    let compose = Compose {
-        folder,
-        port: free_port(),
-        project,
     };
+    let htpasswd = compose.folder.path().join("users/htpasswd");
+    run(Command::new(support::repository("compose/certificate.sh"))
+        .arg(compose.folder.path().join("certs")));
     run(&mut compose.command(&["up", "-d", "--no-build"]));
 
-    let url = format!("https://localhost:{}/v2/", compose.port);
-    let status = |credentials: &str| {
-        let output = attempt(Command::new("curl").args([
-            "-sk",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "-u",
-            credentials,
-            &url,
-        ]));
-        said(&output)
-    };
+    let status = |credentials: &str| compose.status("/v2/", &["-u", credentials]);
     eventually("compose is up", Duration::from_secs(60), || {
         status("testuser:testpassword") == "200"
     });
-    docker.exercise(
-        &format!("localhost:{}", compose.port),
-        "testuser",
-        "testpassword",
-    );
+    docker.exercise(&compose.registry(), "testuser", "testpassword");
 
     // Users come and go through the folder mount, in every manner.
     run(Command::new("htpasswd")

@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Gate, attempt, basic, eventually, folder, line, said, signal};
+use support::{Gate, attempt, basic, eventually, folder, line, run, said, signal};
 
 fn htgate(arguments: &[&str]) -> Output {
     attempt(Command::new(env!("CARGO_BIN_EXE_htgate")).args(arguments))
@@ -208,10 +208,21 @@ fn no_secret_is_ever_logged() {
         format!("{users}x:{hash}junk\nplain-hash\n"),
     )
     .unwrap();
+    let keys = folder.path().join("token");
+    run(Command::new(env!("CARGO_BIN_EXE_htgate"))
+        .args(["token", "init"])
+        .arg(&keys));
+    let place = keys.display();
+    let config = format!(
+        "[token]\nkey = '{place}/token.key'\ncertificate = '{place}/token.crt'\nservice = 'r'\n"
+    );
+    fs::write(folder.path().join("htgate.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_htgate"));
     let socket = folder.path().join("s");
     let log = folder.path().join("log");
     let mut child = command
+        .arg("--config")
+        .arg(folder.path().join("htgate.toml"))
         .args([
             "--listen",
             &format!("unix:{}", socket.display()),
@@ -239,11 +250,25 @@ fn no_secret_is_ever_logged() {
             .unwrap();
         answers += &format!("{response:?}");
     }
+    let authorization = format!("Authorization: {encoded}");
+    let token = connection.ask("GET /token?service=r", &[&authorization]);
+    let token: serde_json::Value = serde_json::from_str(&token.unwrap().text()).unwrap();
+    let form = "grant_type=password&service=r&username=alice&password=sesame-wrong";
+    let length = form.len();
+    let request = format!(
+        "POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}"
+    );
+    connection.send(request.as_bytes()).unwrap();
+    let response = connection.read(false).unwrap();
+    assert_eq!(response.status, 401, "{response:?}");
+    answers += &format!("{response:?}");
     answers += &connection.ask("GET /metrics", &[]).unwrap().text();
     answers += &connection.ask("GET /readyz", &[]).unwrap().text();
     child.kill().unwrap();
     child.wait().unwrap();
     let log = fs::read_to_string(log).unwrap();
+    let key = fs::read_to_string(keys.join("token.key")).unwrap();
     assert!(
         log.contains("TRACE"),
         "the log was as full as it gets: {log}"
@@ -253,6 +278,8 @@ fn no_secret_is_ever_logged() {
         &hash,
         encoded.trim_start_matches("Basic "),
         "plain-hash",
+        token["token"].as_str().unwrap(),
+        key.lines().nth(1).unwrap(),
     ] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         assert!(

@@ -51,7 +51,12 @@ pub enum Command {
                       --listen unix:/run/htgate/htgate.sock --socket-group www-data"
     )]
     Serve(Box<ServeOptions>),
-    /// Say what the access rules make of a request; exit code 1 if it would be denied.
+    /// Say what the access rules make of a request, or of what a token is asked for; exit code 1
+    /// if it would be denied, or granted in part only.
+    #[command(
+        after_help = "Examples: htgate explain --user alice --method PUT --uri /v2/team/app/manifests/1\n          \
+                      htgate explain --user alice --scope repository:team/app:pull,push"
+    )]
     Explain(ExplainOptions),
     /// Ask a running htgate whether it is ready; exit code 1 if not.
     #[command(after_help = "Example: htgate health --listen unix:/run/htgate/htgate.sock")]
@@ -139,7 +144,7 @@ pub struct ServeOptions {
     pub log_format: Option<LogFormat>,
 }
 
-/// The request to explain.
+/// The request to explain, or the scopes.
 #[derive(Args, Debug)]
 pub struct ExplainOptions {
     /// The htgate.toml with the rules.
@@ -152,14 +157,17 @@ pub struct ExplainOptions {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// The request's method.
-    #[arg(long, value_name = "METHOD")]
-    pub method: String,
+    #[arg(long, value_name = "METHOD", required_unless_present = "scope")]
+    pub method: Option<String>,
     /// The request's target, as the client sends it: /v2/team/app/manifests/1.
-    #[arg(long, value_name = "URI")]
-    pub uri: String,
+    #[arg(long, value_name = "URI", required_unless_present = "scope")]
+    pub uri: Option<String>,
     /// The request's Content-Type, which counts for uploads.
     #[arg(long, value_name = "TYPE")]
     pub content_type: Option<String>,
+    /// Instead of a request: what a token is asked for; may be repeated.
+    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["method", "uri", "content_type"])]
+    pub scope: Vec<String>,
 }
 
 /// How to find the htgate to ask.

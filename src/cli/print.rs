@@ -75,11 +75,16 @@ fn describe(command: &Command, parent: &str, page: &mut Vec<u8>) -> io::Result<(
 /// What the help says after the options.
 fn show_examples(command: &Command, page: &mut Vec<u8>) {
     if let Some(examples) = command.get_after_help() {
-        let examples = examples
-            .to_string()
-            .replace('\\', "\\e")
-            .replace('-', "\\-");
-        page.extend(format!(".PP\n.nf\n{examples}\n.fi\n").as_bytes());
+        let help = examples.to_string();
+        let help = help.replace('\\', "\\e").replace('-', "\\-");
+        for paragraph in help.split("\n\n") {
+            // Commands keep their lines; sentences are as long as the page is wide.
+            let text = match paragraph.starts_with("Example") {
+                true => format!(".PP\n.nf\n{paragraph}\n.fi\n"),
+                false => format!(".PP\n{paragraph}\n"),
+            };
+            page.extend(text.as_bytes());
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `htgate explain`: what the access rules say of one request.
+//! `htgate explain`: what the access rules say of one request, or of what a token is asked for.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,6 +11,7 @@ use crate::cli::ExplainOptions;
 use crate::config::RulesFile;
 use crate::htpasswd::Users;
 use crate::request::{Field, Request};
+use crate::token::{Grants, Scopes};
 
 pub(super) fn run(options: &ExplainOptions) -> ExitCode {
     let file = match RulesFile::load(options.config.as_deref()) {
@@ -23,18 +24,20 @@ pub(super) fn run(options: &ExplainOptions) -> ExitCode {
         Ok(_) => None,
         Err(what) => return complain(what, FAILED),
     };
-    let decision = match (stranger_to, &options.user) {
-        (None, Some(name)) => decide(&file.access, Who::User(name.as_bytes()), options),
-        (None, None) => decide(&file.access, Who::Anonymous, options),
-        (Some(_), _) => Decision::Deny(Obstacle::Anonymous),
+    let stranger_to = stranger_to.map(|path| path.as_path());
+    let who = options
+        .user
+        .as_ref()
+        .map_or(Who::Anonymous, |name| Who::User(name.as_bytes()));
+    if !options.scope.is_empty() {
+        return explain_scopes(options, &file.access, stranger_to, who);
+    }
+    let decision = match stranger_to {
+        None => file.access.decide(who, &request(options)),
+        Some(_) => Decision::Deny(Obstacle::Anonymous),
     };
     // Where nobody reads, the exit code is enough.
-    let _ = tell(
-        options,
-        &file.access,
-        stranger_to.map(|path| path.as_path()),
-        &decision,
-    );
+    let _ = tell(options, &file.access, stranger_to, &decision);
     match decision {
         Decision::Allow(_) => ExitCode::SUCCESS,
         Decision::Deny(_) => ExitCode::from(FAILED),
@@ -53,20 +56,72 @@ fn is_user(path: &Path, file: &RulesFile, options: &ExplainOptions) -> Result<bo
     Ok(users.find(name.as_bytes()).is_some())
 }
 
+/// What a token would grant of the scopes. Less than all of it is a failure here, as it will be
+/// for whoever asks.
+fn explain_scopes(
+    options: &ExplainOptions,
+    access: &Access,
+    stranger_to: Option<&Path>,
+    who: Who<'_>,
+) -> ExitCode {
+    let scopes = match Scopes::read(options.scope.iter().map(String::as_bytes)) {
+        Ok(scopes) => scopes,
+        Err(error) => return complain(error, FAILED),
+    };
+    // Without rules a user is granted all that is asked for.
+    let asked = Grants::of(&scopes, Who::User(b""), &Access::default());
+    let granted = match stranger_to {
+        None => Grants::of(&scopes, who, access),
+        Some(_) => Grants::default(),
+    };
+    let nothing = Grants::default();
+    let is_all = granted == asked && asked != nothing;
+    let verdict = if is_all {
+        format!("granted: {}", granted.scope())
+    } else if granted != nothing {
+        format!("granted in part: {}", granted.scope())
+    } else if stranger_to.is_some() {
+        "denied: the user is unknown".to_owned()
+    } else if asked == nothing {
+        "denied: this asks for nothing".to_owned()
+    } else if options.user.is_none() {
+        "denied: credentials are needed for this".to_owned()
+    } else {
+        "denied: no rule allows any of it".to_owned()
+    };
+    let seen = match asked.scope() {
+        scope if scope.is_empty() => "nothing that a registry knows".to_owned(),
+        scope => scope,
+    };
+    let mut out = io::stdout().lock();
+    // Where nobody reads, the exit code is enough.
+    let _ = writeln!(out, "{verdict}")
+        .and_then(|()| tell_user(&mut out, options, stranger_to))
+        .and_then(|()| writeln!(out, "scope: {}", visible(&options.scope.join(" "))))
+        .and_then(|()| writeln!(out, "seen as: {seen}"));
+    match is_all {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    }
+}
+
+/// The command line asks for both, where there is no scope.
+fn method_and_uri(options: &ExplainOptions) -> (&str, &str) {
+    let method = options.method.as_deref().unwrap_or_default();
+    (method, options.uri.as_deref().unwrap_or_default())
+}
+
 fn request(options: &ExplainOptions) -> Request<'_> {
+    let (method, uri) = method_and_uri(options);
     Request {
-        method: Field::One(options.method.as_bytes()),
-        uri: Field::One(options.uri.as_bytes()),
+        method: Field::One(method.as_bytes()),
+        uri: Field::One(uri.as_bytes()),
         content_type: options
             .content_type
             .as_ref()
             .map_or(Field::Absent, |kind| Field::One(kind.as_bytes())),
         ..Request::default()
     }
-}
-
-fn decide(access: &Access, who: Who<'_>, options: &ExplainOptions) -> Decision {
-    access.decide(who, &request(options))
 }
 
 fn tell(
@@ -82,15 +137,9 @@ fn tell(
         Decision::Deny(obstacle) => ("denied", explain_obstacle(obstacle)),
     };
     writeln!(out, "{verdict}: {why}")?;
-    match &options.user {
-        Some(name) => write!(out, "user: {}", visible(name))?,
-        None => write!(out, "user: none (anonymous)")?,
-    }
-    if let Some(path) = stranger_to {
-        write!(out, " (not in {})", path.display())?;
-    }
-    let (method, uri) = (visible(&options.method), visible(&options.uri));
-    writeln!(out, "\nrequest: {method} {uri}")?;
+    tell_user(&mut out, options, stranger_to)?;
+    let (method, uri) = method_and_uri(options);
+    writeln!(out, "request: {} {}", visible(method), visible(uri))?;
     if !access.has_rules() {
         return writeln!(out, "seen as: not looked at");
     }
@@ -100,6 +149,21 @@ fn tell(
         Ok(Err(unclear)) => writeln!(out, "seen as: {unclear}"),
         Err(unclear) => writeln!(out, "seen as: {unclear}"),
     }
+}
+
+fn tell_user(
+    out: &mut impl io::Write,
+    options: &ExplainOptions,
+    stranger_to: Option<&Path>,
+) -> io::Result<()> {
+    match &options.user {
+        Some(name) => write!(out, "user: {}", visible(name))?,
+        None => write!(out, "user: none (anonymous)")?,
+    }
+    if let Some(path) = stranger_to {
+        write!(out, " (not in {})", path.display())?;
+    }
+    writeln!(out)
 }
 
 fn explain_grounds(grounds: Grounds, access: &Access) -> String {

@@ -101,7 +101,7 @@ fn next(options: &InitOptions, algorithm: Algorithm, files: [&Path; 3]) -> Strin
              service: {service}\n    \
              issuer: htgate\n    \
              rootcertbundle: {certificate}\n    \
-             signingalgorithms: [{}]   # registry 3.x; leave this line out for 2.8\n",
+             signingalgorithms: [{}]   # for registry 3.x; 2.8 does not look at it\n",
         options.days,
         key.to_string(),
         certificate.to_string(),

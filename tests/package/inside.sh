@@ -14,10 +14,12 @@ on_disk() {
         -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path '/etc/*-' \) -prune \
         -o -print | sort
 }
-# The status that nginx gives to a client, with or without a password.
+# The status that nginx gives to a client, with or without a password, at the start page or at
+# another path.
 status() {
     exec 3<>/dev/tcp/127.0.0.1/8080
-    printf 'GET /index.nginx-debian.html HTTP/1.0\r\n%s\r\n' "${1:+Authorization: Basic $(printf '%s' "$1" | base64)$'\r\n'}" >&3
+    printf 'GET %s HTTP/1.0\r\n%s\r\n' "${2:-/index.nginx-debian.html}" \
+        "${1:+Authorization: Basic $(printf '%s' "$1" | base64)$'\r\n'}" >&3
     head -n 1 <&3 | cut -d ' ' -f 2
     exec 3>&-
 }
@@ -123,6 +125,28 @@ systemctl reset-failed htgate.service
 systemctl restart htgate.service
 
 fails eval 'journalctl -u htgate.service -o cat | grep "keeps its priority"'
+
+echo "== tokens, with a key that nobody else may read"
+sed -i 's|^}|    include /etc/nginx/htgate-token.conf;\n}|' /etc/nginx/conf.d/site.conf
+systemctl reload nginx
+htgate token init /etc/htgate/token --service registry.example.com
+token='/auth/token?service=registry.example.com'
+sed -i 's/^#\(\[token\]\|key =\|certificate =\|service =\)/\1/' /etc/htgate/htgate.toml
+fails systemctl restart htgate.service
+journalctl -u htgate.service -o cat | grep 'token.key: permission denied'
+chown htgate: /etc/htgate/token/token.key
+systemctl reset-failed htgate.service
+systemctl restart htgate.service
+eventually eval 'test "$(status "" "$token")" = 200'
+test "$(status alice:secret "$token")" = 200
+test "$(status alice:wrong "$token")" = 401
+test "$(status alice:secret)" = 200
+# Another one takes its place.
+htgate token init /etc/htgate/token/new --service registry.example.com
+chown htgate: /etc/htgate/token/new/token.key
+mv /etc/htgate/token/new/token.* /etc/htgate/token/
+eventually eval 'test "$(journalctl -u htgate.service -o cat | grep -c "signing tokens")" = 2'
+test "$(status alice:secret "$token")" = 200
 
 echo "== the same package again: an upgrade"
 before=$(main_process)

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod compose;
 mod docker;
 mod gate;
 mod image;
@@ -30,6 +31,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 
 pub use self::client::{Connection, Response, Target};
+pub use self::compose::Compose;
 pub use self::docker::Docker;
 pub use self::gate::{Gate, NOBODY, another_address};
 pub use self::image::image;
