@@ -40,10 +40,8 @@ pub(super) enum SigningKey {
 pub enum KeyError {
     /// No private key in it, or one that is encrypted.
     NoKey,
-    /// A key of another kind, or a broken one.
+    /// A key of another kind, one that is too short, or a broken one.
     Unusable,
-    /// RSA with fewer bits than `FEWEST_RSA_BITS`.
-    TooShort(usize),
 }
 
 impl SigningKey {
@@ -59,11 +57,8 @@ impl SigningKey {
             PrivateKeyDer::Pkcs1(_) => rsa::KeyPair::from_der(der),
             _ => rsa::KeyPair::from_pkcs8(der),
         };
-        let pair = pair.map_err(|_| KeyError::Unusable)?;
-        match pair.public_modulus_len() * 8 {
-            bits @ ..FEWEST_RSA_BITS => Err(KeyError::TooShort(bits)),
-            _ => Ok(Self::Rs256(pair)),
-        }
+        // Those of less than 2048 bits are refused here, too (RFC 7518, section 3.3).
+        pair.map(Self::Rs256).map_err(|_| KeyError::Unusable)
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
@@ -112,18 +107,11 @@ impl fmt::Display for KeyError {
                 "there is no unencrypted private key in PEM form; make one with 'htgate token init'",
             ),
             Self::Unusable => f.write_str(
-                "the key is neither of the curve P-256 nor an RSA one; make one with \
-                 'htgate token init'",
-            ),
-            Self::TooShort(bits) => write!(
-                f,
-                "an RSA key of {bits} bits is too short; make one of {FEWEST_RSA_BITS} or more"
+                "the key is neither of the curve P-256 nor an RSA one of 2048 bits or more; make \
+                 one with 'htgate token init'",
             ),
         }
     }
 }
 
 impl std::error::Error for KeyError {}
-
-/// RFC 7518, section 3.3.
-const FEWEST_RSA_BITS: usize = 2048;
