@@ -103,6 +103,9 @@ impl Keys {
             return false;
         }
         self.apart_since = None;
+        // What was wrong before may be mended by now.
+        self.key.accept();
+        self.certificate.accept();
         let source = match error {
             PairError::Key(_) => &mut self.key,
             PairError::Certificate(_) | PairError::Mismatch => &mut self.certificate,
