@@ -14,10 +14,9 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
-use support::{Docker, Native, attempt, image, line, run, said};
+use support::{Docker, Native, Skopeo, attempt, image, line, run, said};
 
 const RULES: &str = r#"
 [groups]
@@ -68,63 +67,6 @@ fn registry() -> Native {
     Native::start_in(folder, &[("HTGATE_CONFIG", &config)])
 }
 
-/// skopeo with a memory of its own, so that what other tests did changes nothing. For root that
-/// is a fixed folder of the system, unless it takes itself for somebody else.
-fn skopeo(memory: &Path, arguments: &[&str]) -> Output {
-    attempt(
-        Command::new("skopeo")
-            .args(["--insecure-policy", "--debug"])
-            .args(arguments)
-            .env("_CONTAINERS_ROOTLESS_UID", "1000")
-            .env("XDG_DATA_HOME", memory)
-            .env("HOME", memory),
-    )
-}
-
-struct Skopeo {
-    memory: tempfile::TempDir,
-    registry: String,
-}
-
-impl Skopeo {
-    /// Copies an image; `user@repository:tag` stands for one in the registry.
-    fn copy(&self, from: &str, to: &str) -> Output {
-        let mut arguments = vec!["copy".to_owned()];
-        for (side, place) in [("src", from), ("dest", to)] {
-            if let Some((user, _)) = place.split_once('@') {
-                arguments.push(format!("--{side}-tls-verify=false"));
-                arguments.push(format!("--{side}-creds={user}:secret"));
-            }
-        }
-        arguments.extend([from, to].map(|place| self.place(place)));
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        skopeo(self.memory.path(), &arguments)
-    }
-
-    /// Anything that is done with one image.
-    fn with(&self, command: &str, place: &str) -> Output {
-        let (user, _) = place.split_once('@').unwrap();
-        let credentials = match user {
-            "" => "--no-creds".to_owned(),
-            user => format!("--creds={user}:secret"),
-        };
-        let arguments = [
-            command,
-            "--tls-verify=false",
-            &credentials,
-            &self.place(place),
-        ];
-        skopeo(self.memory.path(), &arguments)
-    }
-
-    fn place(&self, place: &str) -> String {
-        match place.split_once('@') {
-            Some((_, name)) => format!("docker://{}/{name}", self.registry),
-            None => place.to_owned(),
-        }
-    }
-}
-
 fn check(output: &Output, good: bool, expected: &str) {
     let text = said(output);
     assert_eq!(output.status.success(), good, "{text}");
@@ -135,10 +77,7 @@ fn check(output: &Output, good: bool, expected: &str) {
 #[test]
 fn skopeo_and_curl_may_what_the_rules_say() {
     let native = registry();
-    let skopeo = Skopeo {
-        memory: tempfile::tempdir().unwrap(),
-        registry: native.registry(),
-    };
+    let skopeo = Skopeo::new(native.registry());
     let work = tempfile::tempdir().unwrap();
     let source = format!("dir:{}", image(work.path(), 3).display());
     let pulled = format!("dir:{}", work.path().join("pulled").display());

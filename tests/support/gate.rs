@@ -34,7 +34,14 @@ impl Gate {
 
     /// Starts in a folder that holds `htpasswd` already.
     pub fn start_in(folder: TempDir, options: &[&str]) -> Self {
-        let (child, tcp, log) = launch(command(), folder.path(), options);
+        Self::start_in_with(folder, options, &[])
+    }
+
+    /// The same, with this in its environment.
+    pub fn start_in_with(folder: TempDir, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.envs(environment.iter().copied());
+        let (child, tcp, log) = launch(command, folder.path(), options);
         Self {
             folder,
             child,

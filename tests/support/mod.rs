@@ -18,6 +18,7 @@ mod native;
 mod nginx;
 mod patience;
 mod registry;
+mod skopeo;
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -39,6 +40,7 @@ pub use self::native::{Native, free_port};
 pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};
 pub use self::registry::{Registry, Understood, send};
+pub use self::skopeo::Skopeo;
 
 /// A temporary folder that nginx's workers can enter.
 pub fn folder() -> TempDir {

@@ -100,12 +100,15 @@ impl Drop for Nginx {
 }
 
 /// A shipped nginx file, with the socket of htgate in its place, and its include of
-/// htgate-server.conf replaced by the text of that file.
+/// htgate-server.conf or htgate-token.conf replaced by the text of that file.
 pub fn shipped(file: &str, socket: &Path) -> String {
-    let text = fs::read_to_string(repository(&format!("nginx/{file}"))).unwrap();
-    let server = fs::read_to_string(repository("nginx/htgate-server.conf")).unwrap();
-    text.replace("/run/htgate/htgate.sock", &socket.display().to_string())
-        .replace("include /etc/nginx/htgate-server.conf;", &server)
+    let read = |file: &str| fs::read_to_string(repository(&format!("nginx/{file}"))).unwrap();
+    let mut text = read(file).replace("/run/htgate/htgate.sock", &socket.display().to_string());
+    for included in ["htgate-server.conf", "htgate-token.conf"] {
+        let include = format!("include /etc/nginx/{included};");
+        text = text.replace(&include, &read(included));
+    }
+    text
 }
 
 /// The http context of a gated server with these further lines in its server block. It serves

@@ -28,13 +28,34 @@ pub struct Understood {
 
 impl Registry {
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one that lets in who shows a token for the service `registry.test`, signed by the
+    /// issuer `htgate` with a key of this bundle, and that sends everybody else to this realm.
+    pub fn start_with_tokens(realm: &str, bundle: &Path) -> Self {
+        Self::start_for("registry.test", "htgate", realm, bundle)
+    }
+
+    /// The same for another service or issuer.
+    pub fn start_for(service: &str, issuer: &str, realm: &str, bundle: &Path) -> Self {
+        Self::start_with(&format!(
+            "auth: {{token: {{realm: '{realm}', service: {service}, issuer: {issuer}, \
+             rootcertbundle: {}}}}}\n",
+            bundle.display()
+        ))
+    }
+
+    /// Starts with these further lines in its configuration.
+    fn start_with(lines: &str) -> Self {
         let folder = folder();
         let place = folder.path().display();
         let configuration = format!(
             "version: 0.1\n\
              log: {{level: debug, formatter: json}}\n\
              storage: {{filesystem: {{rootdirectory: {place}/images}}, delete: {{enabled: true}}}}\n\
-             http: {{net: unix, addr: {place}/registry.sock, secret: test}}\n"
+             http: {{net: unix, addr: {place}/registry.sock, secret: test}}\n\
+             {lines}"
         );
         fs::write(folder.path().join("registry.yml"), configuration).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
@@ -68,6 +89,22 @@ impl Registry {
         Target::Unix(self.socket())
     }
 
+    /// The http context of the shipped server for a registry with tokens in front of it: without
+    /// TLS on the socket, and with TLS on this port, with the certificate of this folder.
+    pub fn behind_tokens(&self, gate: &Path, port: u16, certificate: &Path) -> String {
+        let site = shipped("registry-token.conf", gate)
+            .replace(
+                "listen 443 ssl;",
+                &format!("listen {{listen}}; listen {port} ssl;"),
+            )
+            .replace("/etc/nginx/certs", &certificate.display().to_string())
+            .replace(
+                "server registry:5000;",
+                &format!("server unix:{};", self.socket().display()),
+            );
+        format!("{}\n{site}", shipped("htgate.conf", gate))
+    }
+
     /// The http context of the shipped registry server in front of it, without TLS.
     pub fn behind(&self, gate: &Path) -> String {
         let site: String = shipped("registry.conf", gate)
@@ -90,12 +127,17 @@ impl Registry {
 
     /// Puts a blob into a repository, with a tag `latest`; past nginx and the gate.
     pub fn fill(&self, repository: &str, content: &str) -> String {
+        self.fill_as(&[], repository, content)
+    }
+
+    /// The same with these header fields.
+    pub fn fill_as(&self, headers: &[&str], repository: &str, content: &str) -> String {
         let digest = format!("sha256:{}", sha256(self.folder.path(), content));
         let begun = send(
             &self.target(),
             "POST",
             &format!("/v2/{repository}/blobs/uploads/"),
-            &[],
+            headers,
             "",
         );
         let (_, place) = begun
@@ -104,7 +146,7 @@ impl Registry {
             .split_once("://test")
             .unwrap();
         let uri = format!("{place}&digest={digest}");
-        let stored = send(&self.target(), "PUT", &uri, &[], content);
+        let stored = send(&self.target(), "PUT", &uri, headers, content);
         assert_eq!(stored.status, 201, "{stored:?}");
         let kind = "application/vnd.oci.image";
         let manifest = format!(
@@ -113,7 +155,8 @@ impl Registry {
         );
         let uri = format!("/v2/{repository}/manifests/latest");
         let header = format!("Content-Type: {kind}.manifest.v1+json");
-        let stored = send(&self.target(), "PUT", &uri, &[&header], &manifest);
+        let headers = [headers, &[&header]].concat();
+        let stored = send(&self.target(), "PUT", &uri, &headers, &manifest);
         assert_eq!(stored.status, 201, "{stored:?}");
         digest
     }
