@@ -138,14 +138,15 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
     response
 }
 
-/// An error as a registry writes it (OCI distribution specification, "Error Codes").
+/// An error as a registry writes it (OCI distribution specification, "Error Codes"). Docker shows
+/// its message only where there is a detail.
 fn failure(
     status: StatusCode,
     reason: &'static str,
     code: &str,
     message: &str,
 ) -> Response<BoxBody> {
-    let body = json!({ "errors": [{ "code": code, "message": message }] });
+    let body = json!({ "errors": [{ "code": code, "message": message, "detail": {} }] });
     let mut response = Response::with_body(status, BoxBody::new(body.to_string()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
