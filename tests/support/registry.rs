@@ -89,14 +89,11 @@ impl Registry {
         Target::Unix(self.socket())
     }
 
-    /// The http context of the shipped server for a registry with tokens in front of it: without
-    /// TLS on the socket, and with TLS on this port, with the certificate of this folder.
-    pub fn behind_tokens(&self, gate: &Path, port: u16, certificate: &Path) -> String {
+    /// The http context of the shipped server for a registry with tokens in front of it, without
+    /// TLS on the socket, and with this further `listen`; with the certificate of this folder.
+    pub fn behind_tokens(&self, gate: &Path, listen: &str, certificate: &Path) -> String {
         let site = shipped("registry-token.conf", gate)
-            .replace(
-                "listen 443 ssl;",
-                &format!("listen {{listen}}; listen {port} ssl;"),
-            )
+            .replace("listen 443 ssl;", &format!("listen {{listen}}; {listen}"))
             .replace("/etc/nginx/certs", &certificate.display().to_string())
             .replace(
                 "server registry:5000;",

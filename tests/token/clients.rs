@@ -27,7 +27,8 @@ impl House {
         run(Command::new(repository("compose/certificate.sh")).arg(&certificate));
         let realm = format!("https://localhost:{port}/auth/token");
         let registry = Registry::start_with_tokens(&realm, &folder.join("keys/token.crt"));
-        let http = registry.behind_tokens(&gate.socket(), port, &certificate);
+        let http =
+            registry.behind_tokens(&gate.socket(), &format!("listen {port} ssl;"), &certificate);
         Self {
             nginx: Nginx::start(&http),
             registry,

@@ -9,7 +9,7 @@ use std::thread;
 use crate::scene::{
     SERVICE, bearer, certificate, gate_and_registry, json, prepare, registry, start, token_in, uri,
 };
-use crate::support::{Nginx, Response, authorization, folder, free_port, repository, run, send};
+use crate::support::{Nginx, Response, authorization, folder, repository, run, send};
 
 /// The http context of the shipped files before a registry and this socket of htgate's.
 fn shipped(
@@ -19,7 +19,7 @@ fn shipped(
 ) -> String {
     let certificate = folder.join("certificate");
     run(std::process::Command::new(repository("compose/certificate.sh")).arg(&certificate));
-    registry.behind_tokens(gate, free_port(), &certificate)
+    registry.behind_tokens(gate, "", &certificate)
 }
 
 #[test]
