@@ -161,14 +161,10 @@ fn forms_that_cannot_be_answered() {
             "{kind}"
         );
     }
-    // The form's credentials are the ones that count, and the query is not read.
-    let admin = authorization("admin", "secret");
-    let answer = post(
-        &gate,
-        &[&admin],
-        &format!("{form}&scope=registry:catalog:*"),
-    );
-    assert_eq!(json(&answer)["scope"], "");
+    // Two who ask at once are nobody; and a query says nothing for a form.
+    let two = "a form holds its credentials itself; send no Authorization";
+    let answer = post(&gate, &[&authorization("admin", "secret")], &form);
+    assert_eq!(check_error(&answer, 400, "UNSUPPORTED"), two);
     let query = format!("/token?{form}");
     let form_type = "Content-Type: application/x-www-form-urlencoded";
     let answer = send(&Target::Tcp(gate.tcp), "POST", &query, &[form_type], "");
