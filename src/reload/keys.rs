@@ -31,12 +31,15 @@ impl Keys {
         let (key, key_pem) = Source::open_secret(settings.key.clone(), |bytes| {
             Ok(Zeroizing::new(bytes.to_vec()))
         })?;
-        let (certificate, (certificate_pem, signer)) =
-            Source::open(settings.certificate.clone(), |bytes| {
-                let signer = Signer::new(&settings, &key_pem, bytes);
-                let signer = signer.map_err(|error| explain(error, key.path()))?;
-                Ok((bytes.to_vec(), signer))
-            })?;
+        let (certificate, certificate_pem) =
+            Source::open(settings.certificate.clone(), |bytes| Ok(bytes.to_vec()))?;
+        let signer = Signer::new(&settings, &key_pem, &certificate_pem).map_err(|error| {
+            let source = match error {
+                PairError::Key(_) => &key,
+                PairError::Certificate(_) | PairError::Mismatch => &certificate,
+            };
+            LoadError(format!("{}: {error}", source.path().display()))
+        })?;
         let mut keys = Self {
             settings,
             key,
@@ -143,14 +146,6 @@ impl Keys {
             self.certificate.path().display(),
             left.as_secs() / DAY.as_secs(),
         );
-    }
-}
-
-/// The file that an error is told for is the certificate's.
-fn explain(error: PairError, key: &Path) -> String {
-    match error {
-        PairError::Key(error) => format!("its key {}: {error}", key.display()),
-        PairError::Certificate(_) | PairError::Mismatch => error.to_string(),
     }
 }
 
