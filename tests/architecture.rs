@@ -34,7 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("systemd", 1),
     ("settle", 1),
     ("rewrite", 3),
-    ("check", 3),
+    ("check", 4),
     ("cache", 3),
     ("metrics", 3),
     ("store", 4),

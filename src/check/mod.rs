@@ -1,7 +1,8 @@
-//! What is wrong with users, files and nginx's configuration: each finding with its place and its
-//! remedy. Pure: others read the files and measure. No finding ever quotes a hash.
+//! What is wrong with users, files, the key of tokens, and nginx's configuration: each finding with
+//! its place and its remedy. Pure: others read the files and measure. No finding ever quotes a hash.
 
 pub mod nginx;
+pub mod token;
 pub mod users;
 
 use std::fmt;
@@ -91,6 +92,14 @@ rules! {
     WeakFormat, "weak-format", Know;
     /// Hashes that keep this machine busy for long.
     SlowFormat, "slow-format", Know;
+    /// The key of tokens cannot be used.
+    TokenKey, "token-key", Mend;
+    /// Its certificate makes registries refuse the tokens, or soon will.
+    TokenCertificate, "token-certificate", Mend;
+    /// A registry would know the key by another name.
+    TokenId, "token-id", Mend;
+    /// Tokens that some registries do not understand, or that take long to sign.
+    TokenChoice, "token-choice", Know;
     /// nginx would not understand this, or we do not see all of it.
     Syntax, "syntax", Mend;
     /// Nothing asks htgate.
@@ -121,6 +130,8 @@ rules! {
     ClientHeaders, "client-headers", Mend;
     /// htgate is not told what it must know.
     MissingHeader, "missing-header", Mend;
+    /// Clients of a registry cannot get tokens, or use them.
+    TokenLocation, "token-location", Mend;
 }
 
 impl fmt::Display for Rule {

@@ -62,6 +62,19 @@ impl Certificate {
             ends: parsed.validity().not_after.to_system_time(),
         })
     }
+
+    /// Whether it is a key of P-256 of which registry 3.1 computes another thumbprint than
+    /// RFC 7638 has it.
+    pub fn has_short_coordinate(&self) -> bool {
+        has_short_coordinate(&self.public_key)
+    }
+}
+
+/// Whether a coordinate of a point begins with a zero. Registry 3.1 leaves those out when it
+/// computes a thumbprint, and then does not find the key: distribution,
+/// registry/auth/token/util.go. No RSA key begins as a point does (SEC 1, section 2.3.3).
+fn has_short_coordinate(point: &[u8]) -> bool {
+    point.first() == Some(&4) && (point.get(1) == Some(&0) || point.get(33) == Some(&0))
 }
 
 impl fmt::Display for CertificateError {
@@ -116,10 +129,7 @@ fn generate_pair(algorithm: Algorithm) -> Result<KeyPair, rcgen::Error> {
         Algorithm::Rs256 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
         Algorithm::Es256 => loop {
             let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-            // Registry 3.1 leaves out leading zeros when it computes a thumbprint, and then would
-            // not find the key: distribution, registry/auth/token/util.go.
-            let point = pair.public_key_raw();
-            if point.get(1) != Some(&0) && point.get(33) != Some(&0) {
+            if !has_short_coordinate(pair.public_key_raw()) {
                 return Ok(pair);
             }
         },

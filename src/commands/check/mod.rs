@@ -1,27 +1,22 @@
 //! `htgate check`: reads what it is given, measures what hashes cost here, and prints what the
 //! rooms of [`crate::check`] find.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod report;
+mod token;
+mod users;
+
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
-use super::{FAILED, MOST_LINES, USAGE, complain, print};
-use crate::check::users::{Modes, Row};
-use crate::check::{Finding, Rule, Severity, nginx, told, users};
+use self::report::Report;
+use super::{FAILED, USAGE, complain, print};
+use crate::check::users::{Modes, permissions};
+use crate::check::{Finding, Rule, Severity, nginx, told};
 use crate::cli::{CheckOptions, OutputFormat, ServeOptions};
 use crate::config::{Config, ConfigError};
-use crate::hash::{DecoySeed, Decoys, Kind};
-use crate::htpasswd::Users;
-use crate::settle::settle;
 
 pub(super) fn run(options: &CheckOptions) -> ExitCode {
     let mut report = match look(options) {
@@ -47,19 +42,6 @@ pub(super) fn run(options: &CheckOptions) -> ExitCode {
     }
 }
 
-#[derive(Default)]
-struct Report {
-    findings: Vec<Finding>,
-    users: Option<Table>,
-}
-
-/// The users of a file.
-struct Table {
-    file: String,
-    rows: Vec<Row>,
-    threads: usize,
-}
-
 /// Looks at everything that is named. An error is wrong usage.
 fn look(options: &CheckOptions) -> Result<Report, String> {
     let mut report = Report::default();
@@ -75,7 +57,10 @@ fn look(options: &CheckOptions) -> Result<Report, String> {
     if options.htpasswd.is_some() || options.config.is_some() {
         let config = look_at_settings(options, &mut report.findings)?;
         if let Some(config) = config {
-            look_at_users(&config, &mut report);
+            users::look(&config, &mut report);
+            if let Some(settings) = &config.sources.token {
+                token::look(settings, &file(options), &mut report);
+            }
         }
     }
     Ok(report)
@@ -96,8 +81,7 @@ fn look_at_settings(
         hash_threads: options.hash_threads,
         ..ServeOptions::default()
     };
-    let file = options.config.as_deref().map(Path::display);
-    let file = file.map(|path| path.to_string()).unwrap_or_default();
+    let file = file(options);
     match Config::load(given(options.config.clone())) {
         Ok(config) => {
             let idle = config.sources.rules.access.idle();
@@ -120,6 +104,12 @@ fn look_at_settings(
     }
 }
 
+/// The name of `htgate.toml`.
+fn file(options: &CheckOptions) -> String {
+    let path = options.config.as_deref().map(Path::display);
+    path.map(|path| path.to_string()).unwrap_or_default()
+}
+
 /// A finding in `htgate.toml`, told as `serve` tells its faults: "FILE: line 3: what; remedy".
 fn placed(rule: Rule, file: &str, what: &str) -> Finding {
     let what = what.strip_prefix(&format!("{file}: ")).unwrap_or(what);
@@ -133,39 +123,6 @@ fn placed(rule: Rule, file: &str, what: &str) -> Finding {
     }
 }
 
-fn look_at_users(config: &Config, report: &mut Report) {
-    let path = &config.sources.users;
-    let file = path.display().to_string();
-    let bytes = match settle(path, |_| false) {
-        Ok(reading) => reading.bytes,
-        Err(error) => {
-            report
-                .findings
-                .push(told(Rule::Unreadable, &file, None, &error.to_string()));
-            return;
-        }
-    };
-    let (known, errors) = Users::parse_and_tell(&bytes, config.sources.limits, MOST_LINES);
-    let rows: Vec<_> = known
-        .kinds()
-        .iter()
-        .map(|(kind, users)| Row {
-            kind: *kind,
-            users: *users,
-            took: measure(*kind),
-        })
-        .collect();
-    report.findings.extend(look_at_modes(path, true));
-    report
-        .findings
-        .extend(users::lines(&file, &known, &errors, &rows));
-    report.users = Some(Table {
-        file,
-        rows,
-        threads: config.hash_threads,
-    });
-}
-
 fn look_at_modes(path: &Path, secret: bool) -> Vec<Finding> {
     // What a link leads to is what counts. What cannot be seen is told by who reads it.
     let modes = path.canonicalize().and_then(|path| {
@@ -176,25 +133,7 @@ fn look_at_modes(path: &Path, secret: bool) -> Vec<Finding> {
         })
     });
     let file = path.display().to_string();
-    modes.map_or_else(
-        |_| Vec::new(),
-        |modes| users::permissions(&file, modes, secret),
-    )
-}
-
-/// How long one hash takes. One that takes longer than anybody waits is left alone: its thread
-/// ends with the process.
-fn measure(kind: Kind) -> Option<Duration> {
-    let (done, is_done) = channel();
-    thread::spawn(move || {
-        let decoys = Decoys::forge(&DecoySeed::new([0; 32]), &BTreeMap::from([(kind, 1)]));
-        let hash = decoys.choose(b"");
-        let start = Instant::now();
-        // The answer is no, and the time is what counts.
-        let _ = std::hint::black_box(hash.matches(b"password"));
-        let _ = done.send(start.elapsed());
-    });
-    is_done.recv_timeout(PATIENCE).ok()
+    modes.map_or_else(|_| Vec::new(), |modes| permissions(&file, modes, secret))
 }
 
 type Text = (String, String);
@@ -231,87 +170,5 @@ fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
     })
 }
 
-impl Report {
-    fn count(&self, severity: Severity) -> usize {
-        let of_it = |finding: &&Finding| finding.rule.severity() == severity;
-        self.findings.iter().filter(of_it).count()
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = self.write(&mut text);
-        text
-    }
-
-    fn write(&self, text: &mut String) -> std::fmt::Result {
-        if let Some(table) = &self.users {
-            let total: u64 = table.rows.iter().map(|row| row.users).sum();
-            writeln!(text, "{}: users: {total}", table.file)?;
-            for row in &table.rows {
-                let took = row.took.map_or_else(
-                    || "too long".to_owned(),
-                    |took| format!("{:.1} ms", took.as_secs_f64() * 1000.0),
-                );
-                let kind = row.kind.to_string();
-                writeln!(text, "{:>8}  {kind:24}{took:>12} a hash here", row.users)?;
-            }
-            if let Some(rate) = users::cold_logins(&table.rows, table.threads) {
-                let threads = table.threads;
-                writeln!(
-                    text,
-                    "About {rate:.0} logins a second while nothing is remembered (hash threads: \
-                     {threads})"
-                )?;
-            }
-            writeln!(text)?;
-        }
-        for finding in &self.findings {
-            writeln!(text, "{finding}")?;
-        }
-        let (mend, know) = (self.count(Severity::Mend), self.count(Severity::Know));
-        writeln!(text, "To mend: {mend}. Good to know: {know}.")
-    }
-
-    fn json(&self) -> Value {
-        let findings: Vec<_> = self.findings.iter().map(json_finding).collect();
-        let users = self.users.as_ref().map(|table| {
-            let rows: Vec<_> = table.rows.iter().map(json_row).collect();
-            json!({
-                "file": table.file,
-                "formats": rows,
-                "hash_threads": table.threads,
-                "cold_logins_per_second": users::cold_logins(&table.rows, table.threads),
-            })
-        });
-        json!({ "users": users, "findings": findings })
-    }
-}
-
-fn json_finding(finding: &Finding) -> Value {
-    json!({
-        "severity": match finding.rule.severity() {
-            Severity::Mend => "mend",
-            Severity::Know => "know",
-        },
-        "rule": finding.rule.name(),
-        "file": finding.file,
-        "line": finding.line,
-        "what": finding.what,
-        "remedy": finding.remedy,
-    })
-}
-
-fn json_row(row: &Row) -> Value {
-    json!({
-        "format": row.kind.to_string(),
-        "users": row.users,
-        "weak": row.kind.is_weak(),
-        "milliseconds": row.took.map(|took| took.as_secs_f64() * 1000.0),
-    })
-}
-
-/// The longest that one hash is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// No configuration is larger, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;

@@ -1,0 +1,339 @@
+//! Faults of the key that signs tokens and of its certificate, and which registries understand
+//! what it signs.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::{Finding, Rule, told};
+use crate::token::{
+    Algorithm, CERTIFICATE_NOTICE, Certificate, KeyId, PairError, Settings, Signer,
+};
+
+/// What signs tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signs {
+    /// How.
+    pub algorithm: Algorithm,
+    /// Until when its certificate is good, and those that stand behind it in the file.
+    pub ends: SystemTime,
+}
+
+/// What was read of `[token]`; nothing of a file that cannot be.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// What `htgate.toml` says.
+    pub settings: &'a Settings,
+    /// Where it says so.
+    pub config: &'a str,
+    /// The key's file.
+    pub key: Option<&'a [u8]>,
+    /// The certificate's file.
+    pub certificate: Option<&'a [u8]>,
+}
+
+impl Read<'_> {
+    /// What is wrong with it now, and what it signs with if it does.
+    pub fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
+        let Self { settings, .. } = self;
+        let certificate_file = settings.certificate.display().to_string();
+        let about_certificate = |rule, message: &str| told(rule, &certificate_file, None, message);
+        let mut findings = Vec::new();
+        let signer = self
+            .key
+            .map(|key| Signer::new(settings, key, self.certificate.unwrap_or_default()));
+        match &signer {
+            Some(Err(PairError::Key(error))) => {
+                let file = settings.key.display().to_string();
+                findings.push(told(Rule::TokenKey, &file, None, &error.to_string()));
+            }
+            Some(Err(error @ PairError::Mismatch)) => {
+                findings.push(about_certificate(
+                    Rule::TokenCertificate,
+                    &error.to_string(),
+                ));
+            }
+            // Said below, or by who could not read it.
+            Some(Err(PairError::Certificate(_)) | Ok(_)) | None => (),
+        }
+        let chain = match self.certificate.map(Certificate::all_from_pem) {
+            Some(Ok(chain)) => chain,
+            Some(Err(error)) => {
+                findings.push(about_certificate(
+                    Rule::TokenCertificate,
+                    &error.to_string(),
+                ));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let dates = dates(&chain, now);
+        let misnamed = chain.first().is_some_and(Certificate::has_short_coordinate);
+        match settings.key_id {
+            KeyId::X5c => {
+                findings.extend(dates.map(|what| about_certificate(Rule::TokenCertificate, &what)));
+            }
+            KeyId::JwkThumbprint if misnamed => {
+                findings.push(about_certificate(Rule::TokenId, MISNAMED));
+            }
+            KeyId::JwkThumbprint | KeyId::Libtrust => (),
+        }
+        let signs = signer.and_then(Result::ok).map(|signer| Signs {
+            algorithm: signer.algorithm(),
+            ends: ends(&chain).unwrap_or(now),
+        });
+        let choices = self.choices(signs.map(|signs| signs.algorithm));
+        findings.extend(choices.map(|what| told(Rule::TokenChoice, self.config, None, what)));
+        (findings, signs)
+    }
+
+    /// What works, but not everywhere, or not as fast.
+    fn choices(&self, algorithm: Option<Algorithm>) -> impl Iterator<Item = &'static str> {
+        let by_id = match self.settings.key_id {
+            KeyId::X5c => None,
+            KeyId::JwkThumbprint => Some(ONLY_3),
+            KeyId::Libtrust => Some(ONLY_2),
+        };
+        let by_algorithm = (algorithm == Some(Algorithm::Rs256)).then_some(SLOW);
+        [by_id, by_algorithm].into_iter().flatten()
+    }
+}
+
+/// What is wrong with the dates. A registry looks at them where a token brings its certificates
+/// along, and at those of all of them.
+fn dates(chain: &[Certificate], now: SystemTime) -> Option<String> {
+    let begins = chain.iter().map(|it| it.begins).max()?;
+    let ends = ends(chain)?;
+    if begins > now {
+        let begins = day(begins);
+        return Some(format!(
+            "the certificate is good from {begins} on, and registries refuse every token until \
+             then; see whether this machine's clock is right"
+        ));
+    }
+    let Ok(left) = ends.duration_since(now) else {
+        let ends = day(ends);
+        return Some(format!(
+            "the certificate ended on {ends}, and registries refuse every token; {RENEW}"
+        ));
+    };
+    (left < CERTIFICATE_NOTICE).then(|| {
+        let ends = day(ends);
+        format!("the certificate ends on {ends}, and then registries refuse every token; {RENEW}")
+    })
+}
+
+fn ends(chain: &[Certificate]) -> Option<SystemTime> {
+    chain.iter().map(|it| it.ends).min()
+}
+
+/// A day in UTC.
+pub fn day(time: SystemTime) -> String {
+    Timestamp::try_from(time)
+        .unwrap_or_default()
+        .strftime("%Y-%m-%d")
+        .to_string()
+}
+
+const RENEW: &str = "make a new key and certificate with 'htgate token init'";
+/// distribution, registry/auth/token/util.go: big numbers' bytes, which have no leading zeros.
+const MISNAMED: &str = "a coordinate of this key begins with a zero byte, and registry 3.1 knows \
+                        such a key of its rootcertbundle by another thumbprint than the right \
+                        one; make a new key with 'htgate token init'";
+const ONLY_3: &str = "key_id \"jwk-thumbprint\" is what registry 3.x knows keys by, and 2.8 not, \
+                      and 3.0 no P-256 key of its rootcertbundle; say \"x5c\" where the registry \
+                      has a rootcertbundle";
+const ONLY_2: &str = "key_id \"libtrust\" is what registry 2.8 knows keys by, and 3.x not; \
+                      say \"x5c\", which both understand";
+const SLOW: &str = "an RSA key takes many times as long to sign as one of P-256, and its tokens \
+                    are longer; make one with 'htgate token init' unless RSA is asked of you";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::token::NewKey;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn settings(key_id: KeyId) -> Settings {
+        Settings {
+            key: "k".into(),
+            certificate: "c".into(),
+            key_id,
+            issuer: "htgate".to_owned(),
+            service: "registry".to_owned(),
+            lifetime: Duration::from_secs(300),
+            path: "/token".to_owned(),
+        }
+    }
+
+    fn new_key(algorithm: Algorithm) -> NewKey {
+        NewKey::generate(algorithm, "test", 100 * DAY, SystemTime::now()).unwrap()
+    }
+
+    /// Each finding as "FILE RULE: WHAT".
+    fn seen(key_id: KeyId, key: &str, certificate: &str, now: SystemTime) -> Vec<String> {
+        let settings = settings(key_id);
+        let read = Read {
+            settings: &settings,
+            config: "t",
+            key: Some(key.as_bytes()),
+            certificate: Some(certificate.as_bytes()),
+        };
+        let (findings, signs) = read.findings(now);
+        for finding in &findings {
+            let text = finding.to_string();
+            assert!(!text.contains('\n') && !text.contains("-----"), "{text}");
+            assert_ne!(finding.remedy, "mend it", "{text}");
+        }
+        let works = findings.iter().all(|it| it.rule != Rule::TokenKey);
+        assert!(signs.is_none() || works, "{findings:#?}");
+        findings
+            .iter()
+            .map(|it| format!("{} {}: {}", it.file, it.rule, it.what))
+            .collect()
+    }
+
+    #[test]
+    fn faults_of_keys_and_certificates() {
+        let now = SystemTime::now();
+        let (one, other) = (new_key(Algorithm::Es256), new_key(Algorithm::Es256));
+        let rsa = new_key(Algorithm::Rs256);
+        let broken = one.certificate.replacen("MII", "AAA", 1);
+        let both = format!("{}{}", one.certificate, other.certificate);
+        let rows: &[(&str, &str, SystemTime, &[&str])] = &[
+            (&one.key, &one.certificate, now, &[]),
+            (&one.key, &both, now, &[]),
+            (&one.key, &one.certificate, now + 69 * DAY, &[]),
+            (
+                &one.key,
+                &one.certificate,
+                now + 71 * DAY,
+                &["c token-certificate: the certificate ends on "],
+            ),
+            (
+                &one.key,
+                &one.certificate,
+                now + 101 * DAY,
+                &["c token-certificate: the certificate ended on "],
+            ),
+            (
+                &one.key,
+                &one.certificate,
+                now - DAY,
+                &["c token-certificate: the certificate is good from "],
+            ),
+            (
+                &one.key,
+                &other.certificate,
+                now,
+                &["c token-certificate: the certificate is another key's"],
+            ),
+            (
+                &one.key,
+                &broken,
+                now,
+                &["c token-certificate: there is no certificate in PEM form"],
+            ),
+            (
+                &one.key,
+                "",
+                now,
+                &["c token-certificate: there is no certificate in PEM form"],
+            ),
+            (
+                &one.certificate,
+                &one.certificate,
+                now,
+                &["k token-key: there is no unencrypted private key"],
+            ),
+            (
+                "",
+                &one.certificate,
+                now + 101 * DAY,
+                &[
+                    "k token-key: there is no unencrypted",
+                    "c token-certificate: the certificate ended on ",
+                ],
+            ),
+            (
+                &rsa.key,
+                &rsa.certificate,
+                now,
+                &["t token-choice: an RSA key takes"],
+            ),
+        ];
+        for (number, (key, certificate, now, expected)) in rows.iter().enumerate() {
+            let seen = seen(KeyId::X5c, key, certificate, *now);
+            assert_eq!(seen.len(), expected.len(), "{number}: {seen:#?}");
+            for (seen, expected) in seen.iter().zip(*expected) {
+                assert!(seen.starts_with(expected), "{number}: {seen}");
+            }
+        }
+    }
+
+    /// Its y begins with a zero byte, as that of every 256th key does.
+    const SHORT: &str = "-----BEGIN CERTIFICATE-----\n\
+                     MIIBbzCCARWgAwIBAgIUVtswH8qBHqnlwCYHRS1GFDASvjowCgYIKoZIzj0EAwIw\n\
+                     DDEKMAgGA1UEAwwBdDAgFw0yNjExMjUxOTM0MDVaGA8yMTI2MTEwMTE5MzQwNVow\n\
+                     DDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCZnFZeqTV6R\n\
+                     aP7hd4KdKhKQeEbcSaSaRT6tsUaerwguAGSt3QeICZZ1KjQLu7A318KgbtjbbAfY\n\
+                     A3hRzG8Jdw6jUzBRMB0GA1UdDgQWBBQwUTCFdplShJPpQArGDyK2ghm2WDAfBgNV\n\
+                     HSMEGDAWgBQwUTCFdplShJPpQArGDyK2ghm2WDAPBgNVHRMBAf8EBTADAQH/MAoG\n\
+                     CCqGSM49BAMCA0gAMEUCIQCZhnmNgtJFc7P0EPWeS5NFgN3csIFV6bhrxwgunAj1\n\
+                     0gIgXTWb8lgmwEqqhUi6YAvmeBWU5GzNAcIjbG6npTwgczc=\n\
+                     -----END CERTIFICATE-----";
+
+    #[test]
+    fn a_key_that_registry_3_1_knows_by_another_name() {
+        for (key_id, expected) in [
+            (KeyId::X5c, &[][..]),
+            (KeyId::JwkThumbprint, &[Rule::TokenId, Rule::TokenChoice]),
+            (KeyId::Libtrust, &[Rule::TokenChoice]),
+        ] {
+            let settings = settings(key_id);
+            let read = Read {
+                settings: &settings,
+                config: "t",
+                key: None,
+                certificate: Some(SHORT.as_bytes()),
+            };
+            let in_2027 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+            let (findings, signs) = read.findings(in_2027);
+            let rules: Vec<_> = findings.iter().map(|it| it.rule).collect();
+            assert_eq!((rules.as_slice(), signs), (expected, None));
+        }
+    }
+
+    #[test]
+    fn ways_to_name_a_key() {
+        let now = SystemTime::now();
+        let key = new_key(Algorithm::Es256);
+        let rows = [
+            (KeyId::X5c, None),
+            (KeyId::JwkThumbprint, Some("registry 3.x knows")),
+            (KeyId::Libtrust, Some("registry 2.8 knows")),
+        ];
+        for (key_id, expected) in rows {
+            let found = seen(key_id, &key.key, &key.certificate, now);
+            match expected {
+                None => assert_eq!(found, Vec::<String>::new()),
+                Some(text) => assert!(
+                    found.len() == 1
+                        && found[0].starts_with("t token-choice")
+                        && found[0].contains(text),
+                    "{found:?}"
+                ),
+            }
+            // No registry looks at the dates of a certificate that a token only names.
+            let later = seen(key_id, &key.key, &key.certificate, now + 101 * DAY);
+            assert_eq!(later.len(), 1, "{later:?}");
+            assert_eq!(
+                later[0].starts_with("c token-certificate"),
+                key_id == KeyId::X5c
+            );
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Looks at the users, and measures what their hashes cost here.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::look_at_modes;
+use super::report::{Report, Table};
+use crate::check::users::{Row, lines};
+use crate::check::{Rule, told};
+use crate::commands::MOST_LINES;
+use crate::config::Config;
+use crate::hash::{DecoySeed, Decoys, Kind};
+use crate::htpasswd::Users;
+use crate::settle::settle;
+
+pub(super) fn look(config: &Config, report: &mut Report) {
+    let path = &config.sources.users;
+    let file = path.display().to_string();
+    let bytes = match settle(path, |_| false) {
+        Ok(reading) => reading.bytes,
+        Err(error) => {
+            report
+                .findings
+                .push(told(Rule::Unreadable, &file, None, &error.to_string()));
+            return;
+        }
+    };
+    let (known, errors) = Users::parse_and_tell(&bytes, config.sources.limits, MOST_LINES);
+    let rows: Vec<_> = known
+        .kinds()
+        .iter()
+        .map(|(kind, users)| Row {
+            kind: *kind,
+            users: *users,
+            took: measure(*kind),
+        })
+        .collect();
+    report.findings.extend(look_at_modes(path, true));
+    report.findings.extend(lines(&file, &known, &errors, &rows));
+    report.users = Some(Table {
+        file,
+        rows,
+        threads: config.hash_threads,
+    });
+}
+
+/// How long one hash takes. One that takes longer than anybody waits is left alone: its thread
+/// ends with the process.
+fn measure(kind: Kind) -> Option<Duration> {
+    let (done, is_done) = channel();
+    thread::spawn(move || {
+        let decoys = Decoys::forge(&DecoySeed::new([0; 32]), &BTreeMap::from([(kind, 1)]));
+        let hash = decoys.choose(b"");
+        let start = Instant::now();
+        // The answer is no, and the time is what counts.
+        let _ = std::hint::black_box(hash.matches(b"password"));
+        let _ = done.send(start.elapsed());
+    });
+    is_done.recv_timeout(PATIENCE).ok()
+}
+
+/// The longest that one hash is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
