@@ -1,10 +1,10 @@
 //! The locations through which nginx asks htgate: which they are, and what each must say.
 
 use super::super::{Finding, Rule};
+use super::asking::{Asking, Tell};
 use super::at;
-use super::syntax::Directive;
 use super::tree::{Id, Tree, own};
-use super::upstream::{Target, backends};
+use super::upstream::Target;
 
 /// The auth locations that lead to htgate.
 pub(super) struct Gates(Vec<Id>);
@@ -12,6 +12,11 @@ pub(super) struct Gates(Vec<Id>);
 impl Gates {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Each of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
+        self.0.iter().copied()
     }
 
     /// Whether a level is one of them.
@@ -74,75 +79,59 @@ pub(super) fn find(tree: &Tree<'_>, findings: &mut Vec<Finding>) -> Gates {
 /// What every auth location must say.
 pub(super) fn check(tree: &Tree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
     for id in &gates.0 {
-        if let Some(opener) = tree.opener(*id) {
-            let gate = Gate {
-                tree,
-                id: *id,
-                opener,
-            };
+        if let Some(location) = Asking::new(tree, *id, "auth location") {
+            let gate = Gate(location);
             gate.check(&mut |rule, said, message| findings.push(at(rule, &said.place, message)));
         }
     }
 }
 
-struct Gate<'a> {
-    tree: &'a Tree<'a>,
-    id: Id,
-    opener: &'a Directive,
-}
+struct Gate<'a>(Asking<'a>);
 
-type Tell<'a> = dyn FnMut(Rule, &Directive, &str) + 'a;
-
-impl<'a> Gate<'a> {
+impl Gate<'_> {
     fn check(&self, tell: &mut Tell<'_>) {
-        let here = self.opener;
-        if !self.tree.is_internal(self.id) {
+        let location = &self.0;
+        if !location.tree.is_internal(location.id) {
             let message = "clients can ask the auth location themselves; put 'internal;' into it";
-            tell(Rule::MissingInternal, here, message);
+            tell(Rule::MissingInternal, location.opener, message);
         }
         self.check_body(tell);
         self.check_connections(tell);
         self.check_headers(tell);
-        if let Some(cache) = self.other_than("proxy_cache", "off") {
-            let message = "a remembered answer lets the next request pass without a password; \
-                           put 'proxy_cache off;' into the auth location";
-            tell(Rule::ProxyCache, cache, message);
-        }
-        for backend in backends(self.tree, self.id) {
-            if backend.address.is_public() {
-                let message = "whoever reaches this port can try passwords past nginx; let htgate \
-                               listen on a unix socket or on 127.0.0.1";
-                tell(Rule::OpenPort, backend.said, message);
-            }
-        }
+        location.check_cache(
+            "a remembered answer lets the next request pass without a password",
+            tell,
+        );
+        location.check_ports(tell);
     }
 
     fn check_body(&self, tell: &mut Tell<'_>) {
-        if self.tree.value(self.id, "proxy_pass_request_body") != Some("off") {
-            let said = self.said("proxy_pass_request_body");
+        let location = &self.0;
+        if location.tree.value(location.id, "proxy_pass_request_body") != Some("off") {
+            let said = location.said("proxy_pass_request_body");
             let message = "bodies are sent to htgate, which reads none; \
                            put 'proxy_pass_request_body off;' into the auth location";
             tell(Rule::BodyPassed, said, message);
         }
-        if self
+        if location
             .header("Content-Length")
             .is_none_or(|said| !said.last().is_empty())
         {
-            let said = self.header("Content-Length").unwrap_or(self.opener);
+            let said = location.header("Content-Length").unwrap_or(location.opener);
             let message = "a body is announced to htgate that never comes; \
                            put \"proxy_set_header Content-Length '';\" into the auth location";
             tell(Rule::BodyPassed, said, message);
         }
-        let limit = self
+        let limit = location
             .tree
-            .value(self.id, "client_max_body_size")
+            .value(location.id, "client_max_body_size")
             .unwrap_or("1m");
         if limit
             .trim_end_matches(|c: char| c.is_ascii_alphabetic())
             .parse()
             != Ok(0_u64)
         {
-            let said = self.said("client_max_body_size");
+            let said = location.said("client_max_body_size");
             let message = format!(
                 "uploads over {limit} are refused by the auth location, with a 500; \
                  put 'client_max_body_size 0;' into it"
@@ -152,11 +141,12 @@ impl<'a> Gate<'a> {
     }
 
     fn check_connections(&self, tell: &mut Tell<'_>) {
-        let Some(pass) = own(self.tree.inside(self.id), "proxy_pass").last() else {
+        let location = &self.0;
+        let Some(pass) = own(location.tree.inside(location.id), "proxy_pass").last() else {
             return;
         };
         let target = Target::parse(pass.first());
-        match target.upstream(self.tree) {
+        match target.upstream(location.tree) {
             None if target.host.contains('$') => (),
             None => {
                 let message = "every request opens a connection to htgate; name an upstream \
@@ -172,21 +162,21 @@ impl<'a> Gate<'a> {
                 }
             }
         }
-        if self
+        if location
             .tree
-            .value(self.id, "proxy_http_version")
+            .value(location.id, "proxy_http_version")
             .is_none_or(|version| version == "1.0")
         {
-            let said = self.said("proxy_http_version");
+            let said = location.said("proxy_http_version");
             let message = "HTTP/1.0 closes the connection to htgate after each request; \
                            put 'proxy_http_version 1.1;' into the auth location";
             tell(Rule::NoKeepalive, said, message);
         }
-        if self
+        if location
             .header("Connection")
             .is_none_or(|said| !said.last().is_empty())
         {
-            let said = self.header("Connection").unwrap_or(self.opener);
+            let said = location.header("Connection").unwrap_or(location.opener);
             let message = "nginx asks htgate to close each connection; \
                            put \"proxy_set_header Connection '';\" into the auth location";
             tell(Rule::NoKeepalive, said, message);
@@ -194,57 +184,27 @@ impl<'a> Gate<'a> {
     }
 
     fn check_headers(&self, tell: &mut Tell<'_>) {
-        let mut needed = vec![
+        let location = &self.0;
+        let needed = [
             ("X-Real-IP", "$remote_addr"),
             ("X-Original-Method", "$request_method"),
             ("X-Original-URI", "$request_uri"),
         ];
-        if self.tree.value(self.id, "proxy_pass_request_headers") == Some("off") {
+        let mut needed = needed.to_vec();
+        if location.passes_headers() {
+            let said = location.said("proxy_pass_request_headers");
+            let message = "every header of a client reaches htgate; \
+                           put 'proxy_pass_request_headers off;' into the auth location";
+            tell(Rule::ClientHeaders, said, message);
+        } else {
             needed.extend([
                 ("Authorization", "$http_authorization"),
                 ("User-Agent", "$http_user_agent"),
             ]);
-        } else {
-            let said = self.said("proxy_pass_request_headers");
-            let message = "every header of a client reaches htgate; \
-                           put 'proxy_pass_request_headers off;' into the auth location";
-            tell(Rule::ClientHeaders, said, message);
         }
         for (name, value) in needed {
-            let remedy = format!("put 'proxy_set_header {name} {value};' into the auth location");
-            match self.header(name) {
-                None => {
-                    let message = format!("htgate is not sent {name}; {remedy}");
-                    tell(Rule::MissingHeader, self.opener, &message);
-                }
-                // What else it may be, the module for real addresses knows; not the client.
-                Some(said) if name == "X-Real-IP" && !said.last().contains("$http_") => (),
-                Some(said) if said.last().replace(['{', '}'], "") == value => (),
-                Some(said) => {
-                    let message = format!("{name} is '{}', not {value}; {remedy}", said.last());
-                    tell(Rule::MissingHeader, said, &message);
-                }
-            }
+            location.check_header(name, value, tell);
         }
-    }
-
-    /// The header that nginx sends, if it is said which.
-    fn header(&self, name: &str) -> Option<&'a Directive> {
-        let set = self.tree.effective_all(self.id, "proxy_set_header");
-        set.into_iter()
-            .rev()
-            .find(|said| said.first().eq_ignore_ascii_case(name))
-    }
-
-    fn other_than(&self, name: &str, value: &str) -> Option<&'a Directive> {
-        self.tree
-            .effective(self.id, name)
-            .filter(|said| said.first() != value)
-    }
-
-    /// Where something is said, or should be.
-    fn said(&self, name: &str) -> &'a Directive {
-        self.tree.effective(self.id, name).unwrap_or(self.opener)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Faults in nginx's configuration that break the gate or open it.
 
+mod asking;
 mod files;
 mod gate;
 mod syntax;
+mod tokens;
 mod tree;
 mod upstream;
 mod ways;
@@ -29,13 +31,15 @@ pub fn findings(name: &str, text: &str) -> Vec<Finding> {
     }
     let tree = Tree::new(&configuration);
     let gates = gate::find(&tree, &mut findings);
-    if gates.is_empty() {
+    let tokens = tokens::find(&tree, &gates);
+    if gates.is_empty() && tokens.is_empty() {
         let message = "no auth_request leads to htgate's /auth; \
                        include htgate-server.conf in the server to guard";
         findings.push(told(Rule::NoGate, &configuration.file, None, message));
     }
     gate::check(&tree, &gates, &mut findings);
-    ways::check(&tree, &gates, &mut findings);
+    tokens::check(&tree, &gates, &tokens, &mut findings);
+    ways::check(&tree, &gates, &tokens, &mut findings);
     // What several locations inherit is one fault.
     let mut unique: Vec<Finding> = Vec::new();
     for finding in findings {

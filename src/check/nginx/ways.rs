@@ -3,11 +3,12 @@
 use super::super::{Finding, Rule};
 use super::gate::Gates;
 use super::syntax::Directive;
+use super::tokens::Tokens;
 use super::tree::{Id, Tree, own};
 use super::upstream::{Address, Backend, Target, backends, listens};
 use super::{at, is_pass};
 
-pub(super) fn check(tree: &Tree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
+pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &mut Vec<Finding>) {
     let mut tell =
         |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
     let mut guarded = Vec::new();
@@ -46,7 +47,7 @@ pub(super) fn check(tree: &Tree<'_>, gates: &Gates, findings: &mut Vec<Finding>)
             tell(Rule::OpenPort, backend.said, message);
         }
     }
-    around(tree, gates, &guarded, &mut tell);
+    around(tree, gates, tokens, &guarded, &mut tell);
 }
 
 /// What is wrong with an `error_page` that takes one of the gate's refusals.
@@ -88,6 +89,7 @@ fn error_page(tree: &Tree<'_>, gates: &Gates, id: Id, said: &Directive) -> Optio
 fn around(
     tree: &Tree<'_>,
     gates: &Gates,
+    tokens: &Tokens,
     guarded: &[Backend<'_>],
     tell: &mut dyn FnMut(Rule, &Directive, &str),
 ) {
@@ -102,7 +104,7 @@ fn around(
         if !asks_nobody || tree.is_internal(id) || is_closed(tree, id) {
             continue;
         }
-        if let Some(said) = auth {
+        if let Some(said) = auth.filter(|_| !tokens.stand_for(tree, id)) {
             let message = "this location passes requests on without a password; \
                            leave 'auth_request off' out, or serve it from files";
             tell(Rule::OpenLocation, said, message);

@@ -1,0 +1,314 @@
+//! The locations through which a registry's clients get tokens, and what each must say. A registry
+//! whose clients get tokens checks them itself, so that nothing needs to stand before it.
+
+use super::super::{Finding, Rule};
+use super::asking::{Asking, Tell};
+use super::at;
+use super::gate::Gates;
+use super::syntax::Directive;
+use super::tree::{Id, Tree, own};
+use super::upstream::{Target, backends};
+
+/// The locations that lead to htgate's token endpoint.
+pub(super) struct Tokens(Vec<Id>);
+
+impl Tokens {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a level needs no gate: it gives tokens itself, or it is the registry of a server
+    /// that gives them.
+    pub(super) fn stand_for(&self, tree: &Tree<'_>, id: Id) -> bool {
+        let server = tree.around(id, "server");
+        let is_same = |token: &Id| tree.around(*token, "server") == server;
+        self.0.contains(&id) || (self.0.iter().any(is_same) && is_registry(path(tree, id)))
+    }
+}
+
+/// Finds them: whatever leads to htgate and to none of its other paths, as the path of tokens is
+/// for each to choose.
+pub(super) fn find(tree: &Tree<'_>, gates: &Gates) -> Tokens {
+    let asked: Vec<_> = gates.ids().flat_map(|id| backends(tree, id)).collect();
+    let leads = |id: &Id| {
+        let Some(pass) = own(tree.inside(*id), "proxy_pass").last() else {
+            return false;
+        };
+        let target = Target::parse(pass.first());
+        let is_htgate = target.host.contains("htgate")
+            || backends(tree, *id)
+                .iter()
+                .any(|one| asked.iter().any(|other| one.address == other.address));
+        let path = match target.path {
+            "" => path(tree, *id),
+            path => path.split(['?', '$']).next().unwrap_or_default(),
+        };
+        is_htgate && !OTHER_ENDPOINTS.contains(&path)
+    };
+    let open = tree.all().filter(|id| !tree.is_internal(*id));
+    Tokens(open.filter(leads).collect())
+}
+
+/// What every one of them must say.
+pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &mut Vec<Finding>) {
+    let mut tell =
+        |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
+    for id in &tokens.0 {
+        if let Some(location) = Asking::new(tree, *id, "token location") {
+            check_place(&location, &mut tell);
+            check_request(&location, &mut tell);
+            let what = "a remembered token is given to whoever asks next";
+            location.check_cache(what, &mut tell);
+            location.check_ports(&mut tell);
+        }
+        let registry = tree
+            .around(*id, "server")
+            .and_then(|server| tree.location(server, REGISTRY))
+            .filter(|registry| gates.guard(tree, *registry));
+        if let Some(said) = registry.and_then(|registry| tree.opener(registry)) {
+            let message = "tokens are refused here, where htgate asks for a password; if the \
+                           registry has 'auth: token:', put 'auth_request off;' here, and else \
+                           leave htgate-token.conf out";
+            tell(Rule::TokenLocation, said, message);
+        }
+    }
+}
+
+/// Where it stands.
+fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
+    let Asking {
+        tree, id, opener, ..
+    } = location;
+    if is_registry(path(tree, *id)) {
+        let message = "this is under /v2/, where clients expect the registry; move it, for \
+                       instance to /auth/token, and the registry's realm with it";
+        tell(Rule::TokenLocation, opener, message);
+    }
+    if tree
+        .value(*id, "auth_request")
+        .is_some_and(|said| said != "off")
+    {
+        let message = "who wants a token needs a password already, and so nobody gets one without; \
+                       put 'auth_request off;' into the token location";
+        tell(Rule::TokenLocation, opener, message);
+    }
+}
+
+/// What it sends along.
+fn check_request(location: &Asking<'_>, tell: &mut Tell<'_>) {
+    // Or all clients were one, and the guesses of one were held against all.
+    location.check_header("X-Real-IP", "$remote_addr", tell);
+    for (name, value) in [
+        ("Authorization", "$http_authorization"),
+        ("User-Agent", "$http_user_agent"),
+        // Without it the form of a POST is none.
+        ("Content-Type", "$http_content_type"),
+    ] {
+        // A client's own goes on by itself, if nothing else is said.
+        let goes_on = match location.header(name).map(Directive::last) {
+            None => location.passes_headers(),
+            Some(said) => name == "Content-Type" && said == "$content_type",
+        };
+        if !goes_on {
+            location.check_header(name, value, tell);
+        }
+    }
+    if let Some(said) = location
+        .tree
+        .effective(location.id, "proxy_pass_request_body")
+        && said.first() == "off"
+    {
+        let message = "forms do not reach htgate, and containerd sends one first; \
+                       put 'proxy_pass_request_body on;' into the token location";
+        tell(Rule::TokenLocation, said, message);
+    }
+}
+
+/// The path that a level is for; of an `if`, that of the location around it.
+fn path<'a>(tree: &Tree<'a>, id: Id) -> &'a str {
+    let location = tree.around(id, "location");
+    let opener = location.and_then(|location| tree.opener(location));
+    opener.map_or("", Directive::last)
+}
+
+/// Whether a path, or a regular expression for some, is the registry's.
+fn is_registry(path: &str) -> bool {
+    let path = path.trim_start_matches('^');
+    path == "/v2" || path.starts_with(REGISTRY)
+}
+
+const REGISTRY: &str = "/v2/";
+/// What htgate answers besides, and what is no path of tokens.
+const OTHER_ENDPOINTS: [&str; 6] = ["", "/", "/auth", "/healthz", "/readyz", "/metrics"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings;
+    use super::*;
+
+    const HTTP: &str = include_str!("../../../nginx/htgate.conf");
+    const SERVER: &str = include_str!("../../../nginx/registry-token.conf");
+    const TOKEN: &str = include_str!("../../../nginx/htgate-token.conf");
+    const GATE: &str = include_str!("../../../nginx/htgate-server.conf");
+    const INCLUDE: &str = "include /etc/nginx/htgate-token.conf;";
+
+    /// What is found in what `nginx -T` prints of the shipped files: rules, with the text of
+    /// their lines.
+    fn seen(server: &str, token: &str) -> Vec<(Rule, String)> {
+        let files = [
+            ("/etc/nginx/nginx.conf", "http { include conf.d/*.conf; }"),
+            ("/etc/nginx/conf.d/htgate.conf", HTTP),
+            ("/etc/nginx/conf.d/registry-token.conf", server),
+            ("/etc/nginx/htgate-token.conf", token),
+            ("/etc/nginx/htgate-server.conf", GATE),
+        ];
+        let print = |(path, text)| format!("# configuration file {path}:\n{text}\n");
+        let text = |finding: &Finding| {
+            let (_, text) = files
+                .iter()
+                .find(|(path, _)| *path == finding.file)
+                .unwrap();
+            let line = finding
+                .line
+                .and_then(|line| text.lines().nth(line as usize - 1));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let found = findings("-", &files.map(print).concat());
+        found.iter().map(|it| (it.rule, text(it))).collect()
+    }
+
+    fn one(rule: Rule, line: &str) -> Vec<(Rule, String)> {
+        vec![(rule, line.to_owned())]
+    }
+
+    #[test]
+    fn the_shipped_files_are_in_order() {
+        assert_eq!(seen(SERVER, TOKEN), []);
+        // Beside a gate for the rest of the server.
+        let gated = SERVER
+            .replace(
+                INCLUDE,
+                &format!("{INCLUDE} include /etc/nginx/htgate-server.conf;"),
+            )
+            .replace("location /v2/ {", "location /v2/ { auth_request off;");
+        assert_eq!(seen(&gated, TOKEN), []);
+    }
+
+    /// Given the token location with one thing in it replaced: the rule it breaks, and the line.
+    #[test]
+    fn planted_faults() {
+        let here = "location = /auth/token {";
+        let rows: &[(&str, &str, Rule, &str)] = &[
+            (
+                "= /auth/token",
+                "= /v2/token",
+                Rule::TokenLocation,
+                "location = /v2/token {",
+            ),
+            (
+                "proxy_cache off",
+                "proxy_cache all",
+                Rule::ProxyCache,
+                "proxy_cache all;",
+            ),
+            (
+                "    proxy_set_header X-Real-IP $remote_addr;\n",
+                "",
+                Rule::MissingHeader,
+                here,
+            ),
+            (
+                "X-Real-IP $remote_addr",
+                "X-Real-IP $http_x_real_ip",
+                Rule::MissingHeader,
+                "proxy_set_header X-Real-IP $http_x_real_ip;",
+            ),
+            (
+                "    proxy_set_header Authorization $http_authorization;\n",
+                "",
+                Rule::MissingHeader,
+                here,
+            ),
+            (
+                "Authorization $http_authorization",
+                "Authorization ''",
+                Rule::MissingHeader,
+                "proxy_set_header Authorization '';",
+            ),
+            (
+                "    proxy_set_header User-Agent $http_user_agent;\n",
+                "",
+                Rule::MissingHeader,
+                here,
+            ),
+            (
+                "    proxy_set_header Content-Type $content_type;\n",
+                "",
+                Rule::MissingHeader,
+                here,
+            ),
+            (
+                "proxy_cache off;",
+                "proxy_pass_request_body off;",
+                Rule::TokenLocation,
+                "proxy_pass_request_body off;",
+            ),
+        ];
+        for (from, to, rule, line) in rows {
+            assert!(TOKEN.contains(from), "{from}");
+            let token = TOKEN.replacen(from, to, 1);
+            assert_eq!(seen(SERVER, &token), one(*rule, line), "{from} -> {to}");
+        }
+        // What leads elsewhere gives no tokens.
+        for elsewhere in ["http://htgate/metrics", "http://elsewhere/token"] {
+            let token = TOKEN.replace("http://htgate/token", elsewhere);
+            let rules: Vec<_> = seen(SERVER, &token).iter().map(|it| it.0).collect();
+            assert_eq!(rules, [Rule::OpenLocation, Rule::NoGate], "{elsewhere}");
+        }
+    }
+
+    /// The path is for each to choose, a client's own headers do no harm, and who listens on TCP
+    /// needs no upstream.
+    #[test]
+    fn what_is_no_fault() {
+        for (from, to) in [
+            ("http://htgate/token", "http://htgate/tokens$is_args$args"),
+            ("$content_type", "$http_content_type"),
+            ("    proxy_pass_request_headers off;\n", ""),
+            ("    auth_request off;\n", ""),
+            (
+                "http://htgate/token",
+                "http://unix:/run/htgate/htgate.sock:/token",
+            ),
+        ] {
+            assert!(TOKEN.contains(from), "{from}");
+            assert_eq!(seen(SERVER, &TOKEN.replacen(from, to, 1)), [], "{to}");
+        }
+    }
+
+    #[test]
+    fn a_gate_and_tokens_beside_each_other() {
+        let both = format!("{INCLUDE} include /etc/nginx/htgate-server.conf;");
+        let gated = SERVER.replace(INCLUDE, &both);
+        let registry = one(Rule::TokenLocation, "location /v2/ {");
+        assert_eq!(seen(&gated, TOKEN), registry);
+
+        let open = gated.replace("location /v2/ {", "location /v2/ { auth_request off;");
+        let asked = TOKEN.replace("    auth_request off;\n", "");
+        let location = one(Rule::TokenLocation, "location = /auth/token {");
+        assert_eq!(seen(&open, &asked), location);
+
+        // Only a registry is believed to check tokens.
+        let application = "location /ui/ { auth_request off; proxy_pass http://127.0.0.1:1; }";
+        let more = open.replace("location / {", &format!("{application}\nlocation / {{"));
+        assert_eq!(seen(&more, TOKEN), one(Rule::OpenLocation, application));
+
+        // And none that another server guards by asking htgate.
+        let other = format!(
+            "{SERVER}\nserver {{ listen 444; include /etc/nginx/htgate-server.conf;\n\
+             location /v2/ {{ proxy_pass http://registry; }} }}"
+        );
+        let way = one(Rule::Bypass, "proxy_pass http://registry;");
+        assert_eq!(seen(&other, TOKEN), way);
+    }
+}
