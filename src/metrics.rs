@@ -38,7 +38,7 @@ pub struct Metrics {
     pub reloads: Counter,
     /// 1 while the files on the disk cannot take effect.
     pub reload_trouble: Gauge,
-    /// Answers of the token endpoint; those that were never given have no line.
+    /// Answers of the token endpoint, if there is one.
     tokens: Family<Decision, Counter>,
     /// When the certificate of the token key ends, if there is one.
     certificate_end: Family<NoLabels, Gauge>,
@@ -153,8 +153,15 @@ impl Metrics {
         self.tokens.get_or_create(&Decision { reason: word }).inc();
     }
 
-    /// Tells when the certificate of the token key ends, in seconds since 1970.
+    /// Tells when the certificate of the token key ends, in seconds since 1970. Whoever has one
+    /// gives tokens: each answer has its line from now on, for the first one of its kind would be
+    /// no increase otherwise, and no alert would see it.
     pub fn tell_certificate_end(&self, seconds: u64) {
+        for word in TOKEN_ANSWERS {
+            self.tokens
+                .get_or_create(&Decision { reason: word })
+                .inc_by(0);
+        }
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         self.certificate_end.get_or_create(&[]).set(seconds);
     }
@@ -177,6 +184,17 @@ impl Default for Metrics {
     }
 }
 
+/// What the token endpoint can answer.
+const TOKEN_ANSWERS: [&str; 8] = [
+    Reason::Ok.as_str(),
+    Reason::Anonymous.as_str(),
+    Reason::BadCredentials.as_str(),
+    Reason::UserAgent.as_str(),
+    Reason::Throttled.as_str(),
+    Reason::Busy.as_str(),
+    Reason::Fault.as_str(),
+    "bad-request",
+];
 /// From a bcrypt of cost 5 to one of cost 15.
 const HASH_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5];
 

@@ -125,7 +125,7 @@ impl Reason {
     ];
 
     /// The word as headers, logs and metrics spell it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Anonymous => "anonymous",

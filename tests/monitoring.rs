@@ -51,9 +51,24 @@ fn no_alert_is_untested() {
     }
 }
 
+/// An htgate that gives tokens, too.
+fn gate_with_tokens(options: &[&str]) -> Gate {
+    let folder = folder();
+    let place = folder.path().display().to_string();
+    fs::write(folder.path().join("htpasswd"), line("alice", "secret", 4)).unwrap();
+    run(Command::new(env!("CARGO_BIN_EXE_htgate")).args(["token", "init", &place]));
+    let settings = format!(
+        "[token]\nkey = '{place}/token.key'\ncertificate = '{place}/token.crt'\n\
+         service = 'registry'\n"
+    );
+    let config = format!("{place}/htgate.toml");
+    fs::write(&config, settings).unwrap();
+    Gate::start_in(folder, &[&["--config", &config], options].concat())
+}
+
 #[test]
 fn alerts_and_dashboard_name_metrics_that_exist() {
-    let gate = Gate::start(&line("alice", "secret", 4), &[]);
+    let gate = gate_with_tokens(&[]);
     assert_eq!(gate.login("alice", "secret"), 204);
     let exported = gate.ask("GET /metrics", &[]).text();
     let samples: BTreeSet<_> = exported.lines().map(word).collect();
@@ -91,6 +106,41 @@ fn alerts_and_dashboard_name_metrics_that_exist() {
     assert!(named > 20, "{queries:?}");
 }
 
+/// The first refusal of its kind must be an increase, and who gives no tokens has no such lines.
+#[test]
+fn lines_about_tokens_are_there_from_the_start_or_never() {
+    let lines = |gate: &Gate| {
+        let text = gate.ask("GET /metrics", &[]).text();
+        let is_about = |line: &&str| line.starts_with("htgate_token_");
+        let lines = text.lines().filter(is_about).map(str::to_owned);
+        lines.collect::<BTreeSet<_>>()
+    };
+    let mut without = lines(&Gate::start(&line("alice", "secret", 4), &[]));
+    assert_eq!(without.pop_first(), None);
+
+    let gate = gate_with_tokens(&[]);
+    let before = lines(&gate);
+    let query = "GET /token?service=registry";
+    let authorization = |password| format!("Authorization: {}", basic("alice", password));
+    let asked = [
+        (query, Some("secret"), "docker", "ok"),
+        (query, Some("wrong"), "docker", "bad-credentials"),
+        (query, None, "docker", "anonymous"),
+        (query, None, "Go 1.1 package http", "user-agent"),
+        ("GET /token", None, "docker", "bad-request"),
+    ];
+    for (request, password, agent, reason) in asked {
+        let mut headers = vec![format!("User-Agent: {agent}")];
+        headers.extend(password.map(authorization));
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        gate.ask(request, &headers);
+        let name = format!("htgate_token_answers_total{{reason=\"{reason}\"}}");
+        assert!(before.contains(&format!("{name} 0")), "{before:?}");
+        assert!(lines(&gate).contains(&format!("{name} 1")), "{reason}");
+    }
+    assert_eq!(lines(&gate).len(), before.len(), "{before:?}");
+}
+
 fn word(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     &text[..end.unwrap_or(text.len())]
@@ -115,7 +165,7 @@ fn counted(log: &str, from_journal: bool) -> Vec<String> {
 
 /// Lines as htgate writes them, with the addresses that must be counted: those that begin with
 /// 203.0.113 or 2001:db8, never one of 198.51.100.
-const LINES: [(&str, Option<&str>); 15] = [
+const LINES: [(&str, Option<&str>); 18] = [
     (
         r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.1 user=alice reason=bad-credentials method=GET uri=/v2/ user_agent="docker/24.0.7 go/go1.20.10" request_id=3f"#,
         Some("203.0.113.1"),
@@ -148,6 +198,15 @@ const LINES: [(&str, Option<&str>); 15] = [
         "[2026-11-24T20:50:00Z WARN  htgate::audit] left_out=1234 reason=bad-credentials",
         None,
     ),
+    // Of the token endpoint.
+    (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.11 user=alice reason=bad-credentials method=POST uri=/token user_agent="containerd/2.0" request_id=3f"#,
+        Some("203.0.113.11"),
+    ),
+    (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.12 user="" reason=user-agent method=GET uri=/token user_agent="Go 1.1 package http" request_id=3f"#,
+        None,
+    ),
     (
         r#"[2026-11-24T20:50:00Z WARN  htgate::reload] /x/WARN  htgate::audit] address=198.51.100.3 user=x reason=bad-credentials : the file does not exist"#,
         None,
@@ -155,6 +214,10 @@ const LINES: [(&str, Option<&str>); 15] = [
     (
         r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.7","user":"alice","reason":"bad-credentials","method":"GET","uri":"/v2/","user_agent":"docker/24.0.7","request_id":"3f"}"#,
         Some("203.0.113.7"),
+    ),
+    (
+        r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.13","user":"alice","reason":"throttled","method":"GET","uri":"/token","user_agent":"docker/24.0.7","request_id":"3f"}"#,
+        Some("203.0.113.13"),
     ),
     // The order of members means nothing.
     (
@@ -227,8 +290,7 @@ fn fail2ban_takes_the_filter_and_the_jail() {
 
 /// What guesses and other refusals look like in the log of the real binary.
 fn audit_log(format: &str) -> String {
-    let users = line("alice", "secret", 4);
-    let gate = Gate::start(&users, &["--log-format", format]);
+    let gate = gate_with_tokens(&["--log-format", format]);
     let ask = |address: &str, user: Option<&str>, uri: &str, agent: &str| {
         let mut headers = vec![
             format!("X-Real-IP: {address}"),
@@ -269,6 +331,28 @@ fn audit_log(format: &str) -> String {
         "x",
     );
     ask("203.0.113.8", Some(&"ü\"".repeat(200)), "/", "x");
+    // The token endpoint, asked both ways, with what looks like another address in the query and
+    // in the form. Neither is logged.
+    let agent = "User-Agent: docker/24.0.7";
+    let field = "address%3D198.51.100.7+user%3Dx+reason%3Dbad-credentials+";
+    let wrong = format!("Authorization: {}", basic("alice", "203.0.113.9"));
+    let query = format!("GET /token?service=registry&scope={field}&account={field}");
+    let from = |address: &str| format!("X-Real-IP: {address}");
+    let refused = gate.ask(&query, &[agent, &wrong, &from("203.0.113.9")]);
+    assert_eq!(refused.status, 401);
+    let form = format!("grant_type=password&service=registry&username={field}&password=x");
+    let mut connection = gate.connect();
+    let request = format!(
+        "POST /token HTTP/1.1\r\nHost: test\r\n{agent}\r\n{}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
+        from("203.0.113.10"),
+        form.len()
+    );
+    connection.send(request.as_bytes()).unwrap();
+    assert_eq!(connection.read(false).unwrap().status, 401);
+    let nobody = "GET /token?service=registry";
+    let welcome = gate.ask(nobody, &[agent, &from("198.51.100.7")]);
+    assert_eq!(welcome.status, 200);
     // No guesses, whatever else the client says.
     let field = r#"" address=198.51.100.4 user=x reason=bad-credentials "#;
     let json = r#"","address":"198.51.100.5","user":"x","reason":"bad-credentials"#;
@@ -297,6 +381,8 @@ fn fail2ban_reads_what_htgate_writes() {
             "203.0.113.6",
             "203.0.113.7",
             "203.0.113.8",
+            "203.0.113.9",
+            "203.0.113.10",
         ];
         assert_eq!(counted(&log, false), expected, "{log}");
         let journal: String = log
