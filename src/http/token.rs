@@ -7,6 +7,7 @@ use actix_http::body::{BodyStream, BoxBody, to_bytes_limited};
 use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -70,19 +71,31 @@ async fn form(request: &mut Request) -> Result<Zeroizing<Vec<u8>>, &'static str>
     }
 }
 
+/// What a client gets (distribution's "token authentication", and RFC 6749, section 5.1).
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// Older clients read this one, and OAuth2 the next.
+    token: &'a str,
+    access_token: &'a str,
+    expires_in: u64,
+    issued_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+}
+
 fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
     let issued = Timestamp::try_from(token.issued).unwrap_or_default();
-    let mut body = json!({
-        // Older clients read the first, OAuth2 the second.
-        "token": token.text,
-        "access_token": token.text,
-        "expires_in": token.lifetime.as_secs(),
-        "issued_at": format!("{issued:.0}"),
-    });
-    if let (true, Some(members)) = (with_scope, body.as_object_mut()) {
-        members.insert("scope".to_owned(), token.scope.as_str().into());
-    }
-    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body.to_string()));
+    let answer = Answer {
+        token: &token.text,
+        access_token: &token.text,
+        expires_in: token.lifetime.as_secs(),
+        issued_at: format!("{issued:.0}"),
+        scope: with_scope.then_some(token.scope.as_str()),
+    };
+    let Ok(body) = serde_json::to_vec(&answer) else {
+        return Response::new(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body));
     let (reason, user) = match &token.user {
         Some(user) => (Reason::Ok, name(user)),
         None => (Reason::Anonymous, HeaderValue::from_static("")),
