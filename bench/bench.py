@@ -18,7 +18,7 @@ from stage import CHECKOUT, BenchError, Stage
 # In this order. The last ones are asked for by name: they are about decisions inside htgate.
 PARTS = ("warm", "direct", "images", "users", "reload", "cold", "attack", "unmoved", "logins",
          "memory")
-BY_NAME_ONLY = ("scheduling", "access")
+BY_NAME_ONLY = ("scheduling", "access", "token")
 RESULTS = CHECKOUT / "bench" / "results"
 
 
