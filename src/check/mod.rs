@@ -1,5 +1,6 @@
 //! What is wrong with users, files, the key of tokens, and nginx's configuration: each finding with
-//! its place and its remedy. Pure: others read the files and measure. No finding ever quotes a hash.
+//! its place and its remedy. Pure: others read the files and measure. No finding ever quotes a hash
+//! or a key.
 
 pub mod nginx;
 pub mod token;

@@ -61,7 +61,7 @@ pub enum Command {
     /// Ask a running htgate whether it is ready; exit code 1 if not.
     #[command(after_help = "Example: htgate health --listen unix:/run/htgate/htgate.sock")]
     Health(HealthOptions),
-    /// Look for faults in the users file, htgate.toml and nginx's configuration.
+    /// Look for faults in the users file, htgate.toml, the key of tokens and nginx's configuration.
     Check(Box<CheckOptions>),
     /// Change or look at the users in an htpasswd file.
     #[command(subcommand)]

@@ -133,8 +133,8 @@ fn path<'a>(tree: &Tree<'a>, id: Id) -> &'a str {
 
 /// Whether a path, or a regular expression for some, is the registry's.
 fn is_registry(path: &str) -> bool {
-    let path = path.trim_start_matches('^');
-    path == "/v2" || path.starts_with(REGISTRY)
+    let rest = path.trim_start_matches('^').strip_prefix("/v2");
+    rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-'))
 }
 
 const REGISTRY: &str = "/v2/";
@@ -283,6 +283,22 @@ mod tests {
         ] {
             assert!(TOKEN.contains(from), "{from}");
             assert_eq!(seen(SERVER, &TOKEN.replacen(from, to, 1)), [], "{to}");
+        }
+    }
+
+    #[test]
+    fn paths_of_registries() {
+        for (path, expected) in [
+            ("/v2", true),
+            ("/v2/", true),
+            ("/v2/team/", true),
+            ("^/v2(/|$)", true),
+            ("/v20/", false),
+            ("/v2x", false),
+            ("/", false),
+            ("/auth/v2/", false),
+        ] {
+            assert_eq!(is_registry(path), expected, "{path}");
         }
     }
 
