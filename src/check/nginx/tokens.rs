@@ -64,13 +64,28 @@ pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &
         let registry = tree
             .around(*id, "server")
             .and_then(|server| tree.location(server, REGISTRY))
-            .filter(|registry| gates.guard(tree, *registry));
-        if let Some(said) = registry.and_then(|registry| tree.opener(registry)) {
-            let message = "tokens are refused here, where htgate asks for a password; if the \
-                           registry has 'auth: token:', put 'auth_request off;' here, and else \
-                           leave htgate-token.conf out";
-            tell(Rule::TokenLocation, said, message);
+            .filter(|registry| own(tree.inside(*registry), "proxy_pass").count() > 0)
+            .and_then(|registry| Asking::new(tree, registry, "registry's location"));
+        if let Some(registry) = registry {
+            check_registry(&registry, gates, &mut tell);
         }
+    }
+}
+
+/// The registry in the server of a token location: tokens must reach it.
+fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
+    if gates.guard(registry.tree, registry.id) {
+        let message = "tokens are refused here, where htgate asks for a password; if the registry \
+                       has 'auth: token:', put 'auth_request off;' here, and else leave \
+                       htgate-token.conf out";
+        tell(Rule::TokenLocation, registry.opener, message);
+        return;
+    }
+    if let Some(said) = registry.header("Authorization")
+        && said.last() != "$http_authorization"
+    {
+        let message = "tokens end here, and the registry sees none; leave this out";
+        tell(Rule::TokenLocation, said, message);
     }
 }
 
@@ -313,6 +328,14 @@ mod tests {
         let asked = TOKEN.replace("    auth_request off;\n", "");
         let location = one(Rule::TokenLocation, "location = /auth/token {");
         assert_eq!(seen(&open, &asked), location);
+
+        // Passwords end at nginx where htgate is asked about each request; tokens must not.
+        let line = "proxy_set_header Authorization '';";
+        let cleared = SERVER.replace(
+            "proxy_http_version 1.1;",
+            &format!("proxy_http_version 1.1;\n{line}"),
+        );
+        assert_eq!(seen(&cleared, TOKEN), one(Rule::TokenLocation, line));
 
         // Only a registry is believed to check tokens.
         let application = "location /ui/ { auth_request off; proxy_pass http://127.0.0.1:1; }";
