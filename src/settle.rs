@@ -120,8 +120,17 @@ pub(crate) fn settle(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
 ) -> Result<Reading, ReadError> {
+    settle_with_pauses(path, looks_begun, &|| ())
+}
+
+/// The same, with a `pause` now and then.
+pub(crate) fn settle_with_pauses(
+    path: &Path,
+    looks_begun: impl Fn(&[u8]) -> bool,
+    pause: &dyn Fn(),
+) -> Result<Reading, ReadError> {
     let start = Instant::now();
-    let mut reading = retry(path)?;
+    let mut reading = retry(path, pause)?;
     let mut quiet_since = Instant::now();
     loop {
         let suspect = looks_begun(&reading.bytes);
@@ -129,7 +138,7 @@ pub(crate) fn settle(
             return hurry(path, looks_begun);
         }
         if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
-            let again = retry(path)?;
+            let again = retry(path, pause)?;
             if again.fingerprint == reading.fingerprint && again.digest == reading.digest {
                 return Ok(again);
             }
@@ -138,7 +147,7 @@ pub(crate) fn settle(
         thread::sleep(STEP);
         let unchanged = look(path).is_ok_and(|fingerprint| fingerprint == reading.fingerprint);
         if !unchanged {
-            (reading, quiet_since) = (retry(path)?, Instant::now());
+            (reading, quiet_since) = (retry(path, pause)?, Instant::now());
         }
     }
 }
@@ -154,11 +163,11 @@ fn hurry(path: &Path, looks_begun: impl Fn(&[u8]) -> bool) -> Result<Reading, Re
     let start = Instant::now();
     while start.elapsed() < LONGEST_WAIT {
         let (mut file, fingerprint) = open(path)?;
-        let reading = read_from(&mut file, fingerprint)?;
+        let reading = read_from(&mut file, fingerprint, &|| ())?;
         thread::sleep(BRIEF_QUIET);
         file.rewind()?;
         let later = Fingerprint::of(&file.metadata()?);
-        let again = read_from(&mut file, later)?;
+        let again = read_from(&mut file, later, &|| ())?;
         let same = later.modified == fingerprint.modified;
         if same && again.digest == reading.digest && !looks_begun(&reading.bytes) {
             return Ok(reading);
@@ -169,10 +178,10 @@ fn hurry(path: &Path, looks_begun: impl Fn(&[u8]) -> bool) -> Result<Reading, Re
 
 /// Reads the file; a failure counts only if it lasts, for a file may be gone for a moment while
 /// another takes its name.
-fn retry(path: &Path) -> Result<Reading, ReadError> {
+fn retry(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
     let start = Instant::now();
     loop {
-        match read(path) {
+        match read_with_pauses(path, pause) {
             Err(_) if start.elapsed() < QUIET => thread::sleep(STEP),
             result => return result,
         }
@@ -181,20 +190,38 @@ fn retry(path: &Path) -> Result<Reading, ReadError> {
 
 /// Reads the file as it is this moment, at rest or not.
 pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
-    let (mut file, fingerprint) = open(path)?;
-    read_from(&mut file, fingerprint)
+    read_with_pauses(path, &|| ())
 }
 
-fn read_from(file: &mut File, fingerprint: Fingerprint) -> Result<Reading, ReadError> {
+fn read_with_pauses(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
+    let (mut file, fingerprint) = open(path)?;
+    read_from(&mut file, fingerprint, pause)
+}
+
+fn read_from(
+    file: &mut File,
+    fingerprint: Fingerprint,
+    pause: &dyn Fn(),
+) -> Result<Reading, ReadError> {
     if fingerprint.size > LARGEST {
         return Err(ReadError::TooLarge(fingerprint.size));
     }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    let digest = *blake3::hash(&bytes).as_bytes();
+    let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size).unwrap_or_default());
+    let mut digest = blake3::Hasher::new();
+    let mut whole = file.take(LARGEST + 1);
+    loop {
+        let known = bytes.len();
+        whole.by_ref().take(PORTION).read_to_end(&mut bytes)?;
+        let portion = bytes.get(known..).unwrap_or_default();
+        if portion.is_empty() {
+            break;
+        }
+        digest.update(portion);
+        pause();
+    }
     Ok(Reading {
         bytes,
-        digest,
+        digest: *digest.finalize().as_bytes(),
         fingerprint,
     })
 }
@@ -225,6 +252,8 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
+/// So much is read without a pause, in bytes.
+const PORTION: u64 = 256 * 1024;
 /// Two readings this far apart must agree.
 pub(crate) const QUIET: Duration = Duration::from_millis(50);
 /// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.

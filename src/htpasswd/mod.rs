@@ -30,11 +30,32 @@ impl Users {
         Self::parse_and_tell(file, limits, MOST_LINE_ERRORS)
     }
 
+    /// Reads a file, with a `pause` now and then.
+    pub fn parse_with_pauses(file: &[u8], limits: Limits, pause: &dyn Fn()) -> (Self, LineErrors) {
+        Self::read(file, limits, MOST_LINE_ERRORS, pause)
+    }
+
     /// Reads a file, and tells up to `most` faulty lines one by one.
     pub fn parse_and_tell(file: &[u8], limits: Limits, most: usize) -> (Self, LineErrors) {
-        let mut users = Self::default();
+        Self::read(file, limits, most, &|| ())
+    }
+
+    fn read(file: &[u8], limits: Limits, most: usize, pause: &dyn Fn()) -> (Self, LineErrors) {
+        // To grow later would move all users at once. What is no users file gets no more room.
+        let lines_of = |portion: &[u8]| {
+            pause();
+            portion.iter().filter(|byte| **byte == b'\n').count()
+        };
+        let count: usize = file.chunks(PORTION).map(lines_of).sum();
+        let mut users = Self {
+            by_name: HashMap::with_capacity(count.min(file.len() / SHORTEST_USUAL_LINE)),
+            kinds: BTreeMap::new(),
+        };
         let mut errors = LineErrors::default();
         for line in lines(file) {
+            if line.number % LINES_BETWEEN_PAUSES == 0 {
+                pause();
+            }
             if let Err(fault) = users.admit(line.text, limits) {
                 let error = LineError {
                     line: line.number,
@@ -49,6 +70,16 @@ impl Users {
     /// The hash of a user, if there is such a user.
     pub fn find(&self, name: &[u8]) -> Option<&PasswordHash> {
         self.by_name.get(name)?.as_ref()
+    }
+
+    /// Takes leave of all of them, with a `pause` now and then.
+    pub fn dismiss(self, pause: &dyn Fn()) {
+        for (user, number) in self.by_name.into_iter().zip(1u64..) {
+            drop(user);
+            if number % LINES_BETWEEN_PAUSES == 0 {
+                pause();
+            }
+        }
     }
 
     /// How many users there are of each kind of hash.
@@ -180,6 +211,12 @@ impl LineErrors {
         self.count += 1;
     }
 }
+
+/// So much is looked through without a pause, in bytes.
+const PORTION: usize = 256 * 1024;
+const LINES_BETWEEN_PAUSES: u64 = 64;
+/// In bytes: a name, and the shortest hash that people have.
+const SHORTEST_USUAL_LINE: usize = 32;
 
 /// No more faulty lines than this are told one by one: a file of another kind, given by mistake,
 /// would fill the log.

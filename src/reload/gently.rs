@@ -1,22 +1,25 @@
 //! Work on large files, which takes seconds: done with what the answering threads leave of the
 //! processor. A small file is worth no thread, and takes effect at once on the busiest machine.
 
+use std::cell::Cell;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::priority;
+use crate::store::Snapshot;
 
 /// Whether a file is so large that work on it is felt.
 pub(super) fn is_large(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() >= LARGE)
 }
 
-/// Does this and waits for it; where it is `large`, on a thread that comes last.
-pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce() -> T + Send) -> T {
+/// Does this and waits for it; where it is `large`, on a thread that comes last. The work shall
+/// call the pause it is given again and again.
+pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce(&dyn Fn()) -> T + Send) -> T {
     let mut work = Some(work);
     let mut done = None;
     if large {
@@ -24,7 +27,8 @@ pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce() -> T + Send) -> T
             let worker = thread::Builder::new().spawn_scoped(scope, || {
                 // Not so gently, then.
                 let _ = priority::lower();
-                done = work.take().map(|work| work());
+                let pauses = Pauses::new();
+                done = work.take().map(|work| work(&|| pauses.pause()));
             });
             // Without a thread the work is still there to be done.
             if let Ok(Err(panic)) = worker.map(thread::ScopedJoinHandle::join) {
@@ -34,14 +38,14 @@ pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce() -> T + Send) -> T
     }
     match (done, work) {
         (Some(done), _) => done,
-        (None, Some(work)) => work(),
+        (None, Some(work)) => work(&|| ()),
         (None, None) => unreachable!("work that is taken is done, or has panicked"),
     }
 }
 
 /// Drops what takes long to drop, and never on a thread that answers: one that still reads it
 /// would be the last to hold it.
-pub(super) fn drop_gently<T: Send + Sync + 'static>(large: bool, old: Arc<T>) {
+pub(super) fn drop_gently(large: bool, old: Arc<Snapshot>) {
     if !large {
         return;
     }
@@ -50,11 +54,41 @@ pub(super) fn drop_gently<T: Send + Sync + 'static>(large: bool, old: Arc<T>) {
         while Arc::strong_count(&old) > 1 {
             thread::sleep(READING);
         }
+        let pauses = Pauses::new();
+        if let Some(users) = Arc::into_inner(old).and_then(Snapshot::into_users) {
+            users.dismiss(&|| pauses.pause());
+        }
     });
     // Without a thread it has been dropped with the closure.
     drop(worker);
 }
 
+/// Rests for as long as was worked. A thread that comes last still keeps the processor for a whole
+/// slice, milliseconds long, from threads of other sessions and containers, nginx's among them.
+struct Pauses {
+    working_since: Cell<Instant>,
+}
+
+impl Pauses {
+    fn new() -> Self {
+        Self {
+            working_since: Cell::new(Instant::now()),
+        }
+    }
+
+    fn pause(&self) {
+        let worked = self.working_since.get().elapsed();
+        if worked >= WORK {
+            thread::sleep(worked.min(LONGEST_REST));
+            self.working_since.set(Instant::now());
+        }
+    }
+}
+
+/// Much shorter than a slice, much longer than a change of threads.
+const WORK: Duration = Duration::from_micros(300);
+/// Where the machine is busy, time passes without any work being done.
+const LONGEST_REST: Duration = Duration::from_micros(500);
 /// In bytes; some 15,000 users, parsed in about 10 ms.
 const LARGE: u64 = 1024 * 1024;
 /// Longer than anybody holds a snapshot.
@@ -68,13 +102,13 @@ mod tests {
     fn the_work_is_done_either_way() {
         for large in [false, true] {
             let text = String::from("text");
-            assert_eq!(gently(large, || text.len()), 4);
+            assert_eq!(gently(large, |_| text.len()), 4);
         }
     }
 
     #[test]
     #[should_panic(expected = "on purpose")]
     fn a_panic_is_not_swallowed() {
-        gently(true, || panic!("on purpose"));
+        gently(true, |_| panic!("on purpose"));
     }
 }

@@ -64,8 +64,8 @@ impl Keys {
 
     /// Takes over what changed; says whether there is another signer now.
     pub(super) fn refresh(&mut self, force: bool, metrics: &Metrics) -> bool {
-        let key = self.key.refresh(force, |_| false);
-        let certificate = self.certificate.refresh(force, |_| false);
+        let key = self.key.refresh(force, |_| false, &|| ());
+        let certificate = self.certificate.refresh(force, |_| false, &|| ());
         let mut changed = self.apart_since.is_some();
         if let Some(pem) = key {
             self.key_pem = Zeroizing::new(pem);

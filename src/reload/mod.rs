@@ -210,7 +210,7 @@ impl Reload {
         // Half a file without its rules would let every user do everything.
         let lost_rules = |bytes: &[u8]| had_rules && !bytes.windows(6).any(|w| w == b"access");
         if let Some((source, parse)) = &mut self.config
-            && let Some(bytes) = source.refresh(force, lost_rules)
+            && let Some(bytes) = source.refresh(force, lost_rules, &|| ())
         {
             match parse(&bytes) {
                 Ok(rules) => {
@@ -232,9 +232,9 @@ impl Reload {
         let lost_users = |bytes: &[u8]| had_users && is_blank(bytes);
         let large = is_large(self.users.path());
         let (source, limits) = (&mut self.users, self.limits);
-        let fresh = gently(large, || {
-            let bytes = source.refresh(force, lost_users)?;
-            Some(Users::parse(&bytes, limits))
+        let fresh = gently(large, |pause| {
+            let bytes = source.refresh(force, lost_users, pause)?;
+            Some(Users::parse_with_pauses(&bytes, limits, pause))
         });
         if let Some((users, errors)) = fresh {
             announce(self.users.path(), &users, &errors, &self.metrics);

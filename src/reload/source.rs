@@ -44,8 +44,8 @@ impl Source {
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<(Self, T), LoadError> {
         let explain = |what: String| LoadError(format!("{}: {what}", path.display()));
-        let reading =
-            read(&path, is_secret, |_| false).map_err(|error| explain(error.to_string()))?;
+        let reading = read(&path, is_secret, |_| false, &|| ())
+            .map_err(|error| explain(error.to_string()))?;
         let parsed = parse(&reading.bytes).map_err(explain)?;
         let source = Self {
             path,
@@ -64,15 +64,17 @@ impl Source {
     }
 
     /// The file's content, if it is another one than last time. `force` reads it even where
-    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished.
+    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished; a large
+    /// one is read with pauses.
     pub(super) fn refresh(
         &mut self,
         force: bool,
         looks_begun: impl Fn(&[u8]) -> bool,
+        pause: &dyn Fn(),
     ) -> Option<Vec<u8>> {
         let settled = match settle::look(&self.path) {
             Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
-            _ => read(&self.path, self.is_secret, looks_begun)
+            _ => read(&self.path, self.is_secret, looks_begun, pause)
                 .map(|reading| (reading.fingerprint, Some(reading))),
         };
         match settled {
@@ -134,12 +136,13 @@ fn read(
     path: &Path,
     is_secret: bool,
     looks_begun: impl Fn(&[u8]) -> bool,
+    pause: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
     // Before and after: it may be another file by then.
     if is_secret && !settle::look(path)?.is_private() {
         return Err(ReadError::Exposed);
     }
-    let reading = settle::settle(path, looks_begun)?;
+    let reading = settle::settle_with_pauses(path, looks_begun, pause)?;
     if is_secret && !reading.fingerprint.is_private() {
         return Err(ReadError::Exposed);
     }
