@@ -138,11 +138,10 @@ pub(crate) fn settle_with_pauses(
             return hurry(path, looks_begun);
         }
         if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
-            let again = retry(path, pause)?;
-            if again.fingerprint == reading.fingerprint && again.digest == reading.digest {
-                return Ok(again);
+            if is_still(&reading, path, pause) {
+                return Ok(reading);
             }
-            (reading, quiet_since) = (again, Instant::now());
+            (reading, quiet_since) = (retry(path, pause)?, Instant::now());
         }
         thread::sleep(STEP);
         let unchanged = look(path).is_ok_and(|fingerprint| fingerprint == reading.fingerprint);
@@ -188,6 +187,14 @@ fn retry(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
     }
 }
 
+/// Whether a second reading says the same. It is not kept.
+fn is_still(reading: &Reading, path: &Path, pause: &dyn Fn()) -> bool {
+    open(path).is_ok_and(|(mut file, fingerprint)| {
+        fingerprint == reading.fingerprint
+            && digest(&mut file, fingerprint, pause, |_| ()).is_ok_and(|it| it == reading.digest)
+    })
+}
+
 /// Reads the file as it is this moment, at rest or not.
 pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
     read_with_pauses(path, &|| ())
@@ -203,27 +210,42 @@ fn read_from(
     fingerprint: Fingerprint,
     pause: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size.min(LARGEST)).unwrap_or(0));
+    let digest = digest(file, fingerprint, pause, |portion| {
+        bytes.extend_from_slice(portion);
+    })?;
+    Ok(Reading {
+        bytes,
+        digest,
+        fingerprint,
+    })
+}
+
+/// The digest of all that is in a file, which is handed out portion by portion.
+fn digest(
+    file: &mut File,
+    fingerprint: Fingerprint,
+    pause: &dyn Fn(),
+    mut take: impl FnMut(&[u8]),
+) -> Result<[u8; 32], ReadError> {
     if fingerprint.size > LARGEST {
         return Err(ReadError::TooLarge(fingerprint.size));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size).unwrap_or_default());
     let mut digest = blake3::Hasher::new();
+    let mut portion = vec![0; PORTION];
     let mut whole = file.take(LARGEST + 1);
     loop {
-        let known = bytes.len();
-        whole.by_ref().take(PORTION).read_to_end(&mut bytes)?;
-        let portion = bytes.get(known..).unwrap_or_default();
-        if portion.is_empty() {
-            break;
-        }
+        let read = match whole.read(&mut portion) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let Some(portion) = portion.get(..read).filter(|portion| !portion.is_empty()) else {
+            return Ok(*digest.finalize().as_bytes());
+        };
         digest.update(portion);
+        take(portion);
         pause();
     }
-    Ok(Reading {
-        bytes,
-        digest: *digest.finalize().as_bytes(),
-        fingerprint,
-    })
 }
 
 fn open(path: &Path) -> Result<(File, Fingerprint), ReadError> {
@@ -253,7 +275,7 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 /// So much is read without a pause, in bytes.
-const PORTION: u64 = 256 * 1024;
+const PORTION: usize = 256 * 1024;
 /// Two readings this far apart must agree.
 pub(crate) const QUIET: Duration = Duration::from_millis(50);
 /// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.

@@ -4,22 +4,22 @@
 mod edit;
 mod lines;
 mod patch;
+mod tables;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::edit::{EditError, Name, NameError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::patch::Patch;
+use self::tables::Tables;
 use crate::credentials::LONGEST_USER;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 
 /// The users of one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Users {
-    /// `None`: the name stands in the file, but its first line has no usable hash.
-    by_name: HashMap<Box<[u8]>, Option<PasswordHash>>,
+    by_name: Tables,
     kinds: BTreeMap<Kind, u64>,
 }
 
@@ -41,14 +41,14 @@ impl Users {
     }
 
     fn read(file: &[u8], limits: Limits, most: usize, pause: &dyn Fn()) -> (Self, LineErrors) {
-        // To grow later would move all users at once. What is no users file gets no more room.
+        // What is no users file gets no more room.
         let lines_of = |portion: &[u8]| {
             pause();
             portion.iter().filter(|byte| **byte == b'\n').count()
         };
         let count: usize = file.chunks(PORTION).map(lines_of).sum();
         let mut users = Self {
-            by_name: HashMap::with_capacity(count.min(file.len() / SHORTEST_USUAL_LINE)),
+            by_name: Tables::with_room(count.min(file.len() / SHORTEST_USUAL_LINE)),
             kinds: BTreeMap::new(),
         };
         let mut errors = LineErrors::default();
@@ -69,17 +69,12 @@ impl Users {
 
     /// The hash of a user, if there is such a user.
     pub fn find(&self, name: &[u8]) -> Option<&PasswordHash> {
-        self.by_name.get(name)?.as_ref()
+        self.by_name.find(name)
     }
 
     /// Takes leave of all of them, with a `pause` now and then.
     pub fn dismiss(self, pause: &dyn Fn()) {
-        for (user, number) in self.by_name.into_iter().zip(1u64..) {
-            drop(user);
-            if number % LINES_BETWEEN_PAUSES == 0 {
-                pause();
-            }
-        }
+        self.by_name.dismiss(pause);
     }
 
     /// How many users there are of each kind of hash.
@@ -102,9 +97,7 @@ impl Users {
         if name.len() > LONGEST_USER || name.iter().any(u8::is_ascii_control) {
             return Err(LineFault::ImpossibleName);
         }
-        let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
-            return Err(LineFault::Duplicate);
-        };
+        let place = self.by_name.vacancy(name).ok_or(LineFault::Duplicate)?;
         // As nginx and Apache have it, the hash ends at the next colon, a password in plain text
         // too, and the rest is a comment.
         let comment = fields.next().unwrap_or_default();

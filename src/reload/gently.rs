@@ -43,6 +43,15 @@ pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce(&dyn Fn()) -> T + S
     }
 }
 
+/// Gives memory back bit by bit: the system takes milliseconds to take many pages at once.
+pub(super) fn release(mut bytes: Vec<u8>, pause: &dyn Fn()) {
+    while !bytes.is_empty() {
+        bytes.truncate(bytes.len().saturating_sub(PORTION));
+        bytes.shrink_to_fit();
+        pause();
+    }
+}
+
 /// Drops what takes long to drop, and never on a thread that answers: one that still reads it
 /// would be the last to hold it.
 pub(super) fn drop_gently(large: bool, old: Arc<Snapshot>) {
@@ -85,6 +94,8 @@ impl Pauses {
     }
 }
 
+/// In bytes.
+const PORTION: usize = 1024 * 1024;
 /// Much shorter than a slice, much longer than a change of threads.
 const WORK: Duration = Duration::from_micros(300);
 /// Where the machine is busy, time passes without any work being done.

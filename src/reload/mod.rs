@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use self::gently::{drop_gently, gently, is_large};
+use self::gently::{drop_gently, gently, is_large, release};
 use self::keys::Keys;
 use self::source::Source;
 use self::watch::Watching;
@@ -234,7 +234,9 @@ impl Reload {
         let (source, limits) = (&mut self.users, self.limits);
         let fresh = gently(large, |pause| {
             let bytes = source.refresh(force, lost_users, pause)?;
-            Some(Users::parse_with_pauses(&bytes, limits, pause))
+            let users = Users::parse_with_pauses(&bytes, limits, pause);
+            release(bytes, pause);
+            Some(users)
         });
         if let Some((users, errors)) = fresh {
             announce(self.users.path(), &users, &errors, &self.metrics);
