@@ -148,6 +148,13 @@ impl Metrics {
         }
     }
 
+    /// How many requests have been let in.
+    pub fn let_in(&self) -> u64 {
+        self.decisions
+            .get(Reason::Ok as usize)
+            .map_or(0, Counter::get)
+    }
+
     /// Counts one answer of the token endpoint.
     pub fn count_token(&self, word: &'static str) {
         self.tokens.get_or_create(&Decision { reason: word }).inc();

@@ -11,6 +11,11 @@ use zeroize::Zeroize;
 
 /// 2^cost rounds over a key of at least one byte, which is repeated as far as it must reach.
 pub fn bcrypt(cost: u8, salt: &[u8; 16], key: &[u8]) -> [u8; 24] {
+    bcrypt_with_pauses(cost, salt, key, &|| ())
+}
+
+/// The same, with a `pause` after each round.
+pub fn bcrypt_with_pauses(cost: u8, salt: &[u8; 16], key: &[u8], pause: &dyn Fn()) -> [u8; 24] {
     let mut key = repeat(key);
     let salt = repeat(salt);
     let mut state = Blowfish {
@@ -21,6 +26,7 @@ pub fn bcrypt(cost: u8, salt: &[u8; 16], key: &[u8]) -> [u8; 24] {
     for _ in 0..1_u64 << cost {
         state.expand(&key);
         state.expand(&salt);
+        pause();
     }
     key.zeroize();
 

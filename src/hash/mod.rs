@@ -93,9 +93,15 @@ impl PasswordHash {
     /// Whether the password is the one that was hashed. Compares digests in constant time.
     #[must_use]
     pub fn matches(&self, password: &[u8]) -> bool {
+        self.matches_with_pauses(password, &|| ())
+    }
+
+    /// The same, with a `pause` now and then where it takes long: in bcrypt.
+    #[must_use]
+    pub fn matches_with_pauses(&self, password: &[u8], pause: &dyn Fn()) -> bool {
         let fits_crypt = password.len() <= LONGEST_FOR_CRYPT;
         match self {
-            Self::Bcrypt(hash) => fits_crypt && hash.matches(password),
+            Self::Bcrypt(hash) => fits_crypt && hash.matches(password, pause),
             Self::Apr1(hash) => hash.matches(APR1, password),
             Self::Md5Crypt(hash) => fits_crypt && hash.matches(MD5_CRYPT, password),
             Self::Sha256Crypt(hash) => fits_crypt && hash.matches(password),

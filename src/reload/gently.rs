@@ -1,15 +1,14 @@
 //! Work on large files, which takes seconds: done with what the answering threads leave of the
 //! processor. A small file is worth no thread, and takes effect at once on the busiest machine.
 
-use std::cell::Cell;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::priority;
+use crate::priority::{self, Pauses};
 use crate::store::Snapshot;
 
 /// Whether a file is so large that work on it is felt.
@@ -28,7 +27,7 @@ pub(super) fn gently<T: Send>(large: bool, work: impl FnOnce(&dyn Fn()) -> T + S
                 // Not so gently, then.
                 let _ = priority::lower();
                 let pauses = Pauses::new();
-                done = work.take().map(|work| work(&|| pauses.pause()));
+                done = work.take().map(|work| work(&|| pauses.rest_as_long()));
             });
             // Without a thread the work is still there to be done.
             if let Ok(Err(panic)) = worker.map(thread::ScopedJoinHandle::join) {
@@ -65,41 +64,15 @@ pub(super) fn drop_gently(large: bool, old: Arc<Snapshot>) {
         }
         let pauses = Pauses::new();
         if let Some(users) = Arc::into_inner(old).and_then(Snapshot::into_users) {
-            users.dismiss(&|| pauses.pause());
+            users.dismiss(&|| pauses.rest_as_long());
         }
     });
     // Without a thread it has been dropped with the closure.
     drop(worker);
 }
 
-/// Rests for as long as was worked. A thread that comes last still keeps the processor for a whole
-/// slice, milliseconds long, from threads of other sessions and containers, nginx's among them.
-struct Pauses {
-    working_since: Cell<Instant>,
-}
-
-impl Pauses {
-    fn new() -> Self {
-        Self {
-            working_since: Cell::new(Instant::now()),
-        }
-    }
-
-    fn pause(&self) {
-        let worked = self.working_since.get().elapsed();
-        if worked >= WORK {
-            thread::sleep(worked.min(LONGEST_REST));
-            self.working_since.set(Instant::now());
-        }
-    }
-}
-
 /// In bytes.
 const PORTION: usize = 1024 * 1024;
-/// Much shorter than a slice, much longer than a change of threads.
-const WORK: Duration = Duration::from_micros(300);
-/// Where the machine is busy, time passes without any work being done.
-const LONGEST_REST: Duration = Duration::from_micros(500);
 /// In bytes; some 15,000 users, parsed in about 10 ms.
 const LARGE: u64 = 1024 * 1024;
 /// Longer than anybody holds a snapshot.
