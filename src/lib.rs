@@ -4,14 +4,15 @@
 //!
 //! - Floor 0 is pure: [`request`], [`client`] and [`credentials`] read what nginx sends,
 //!   [`user_agent`] turns clients away, [`hash`] holds passwords against hashes, [`htpasswd`]
-//!   reads users, [`access`] says who may do what, [`verdict`] is the answer.
+//!   reads users, [`access`] says who may do what, [`token`] signs it, [`verdict`] is the answer.
 //! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
 //!   of passwords, [`waiting`] those that must be hashed, [`flights`] who waits for which of
-//!   them, [`strikes`] and [`successes`] how addresses have fared, [`pace`] how fast they are refused, [`metrics`] what is counted,
-//!   [`audit`] who was refused.
+//!   them, [`strikes`] and [`successes`] how addresses have fared, [`pace`] how fast they are
+//!   refused, [`metrics`] what is counted, [`audit`] who was refused; and [`priority`], which
+//!   asks the scheduler.
 //! - Floor 2 is the [`judge`], the order of checks.
 //! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
-//!   [`listen`] opens sockets, [`priority`] asks the scheduler, [`systemd`] hears how we are.
+//!   [`listen`] opens sockets, [`systemd`] hears how we are.
 //! - Beside them: [`check`] finds faults in users, files and nginx's configuration, [`rewrite`]
 //!   replaces the users file, `settle` reads a file that somebody may be writing.
 //! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
@@ -33,6 +34,7 @@ pub mod cache;
 pub mod flights;
 pub mod metrics;
 pub mod pace;
+pub mod priority;
 pub mod store;
 pub mod strikes;
 pub mod successes;
@@ -42,7 +44,6 @@ pub mod judge;
 
 pub mod http;
 pub mod listen;
-pub mod priority;
 pub mod reload;
 pub mod systemd;
 
