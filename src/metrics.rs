@@ -148,11 +148,15 @@ impl Metrics {
         }
     }
 
-    /// How many requests have been let in.
+    /// How many requests have been let in, or were given a token.
     pub fn let_in(&self) -> u64 {
-        self.decisions
-            .get(Reason::Ok as usize)
-            .map_or(0, Counter::get)
+        let reasons = [Reason::Ok, Reason::Anonymous].map(|reason| {
+            let decision = self.decisions.get(reason as usize).map_or(0, Counter::get);
+            let reason = reason.as_str();
+            let token = self.tokens.get(&Decision { reason });
+            decision + token.map_or(0, |counter| counter.get())
+        });
+        reasons.into_iter().sum()
     }
 
     /// Counts one answer of the token endpoint.
@@ -160,17 +164,22 @@ impl Metrics {
         self.tokens.get_or_create(&Decision { reason: word }).inc();
     }
 
-    /// Tells when the certificate of the token key ends, in seconds since 1970. Whoever has one
-    /// gives tokens: each answer has its line from now on, for the first one of its kind would be
-    /// no increase otherwise, and no alert would see it.
-    pub fn tell_certificate_end(&self, seconds: u64) {
+    /// Tells when the certificate of the token key ends, in seconds since 1970, if that counts.
+    /// Each answer has its line from now on: for the first one of its kind would be no increase
+    /// otherwise, and no alert would see it.
+    pub fn tell_certificate_end(&self, seconds: Option<u64>) {
         for word in TOKEN_ANSWERS {
             self.tokens
                 .get_or_create(&Decision { reason: word })
                 .inc_by(0);
         }
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        self.certificate_end.get_or_create(&[]).set(seconds);
+        match seconds {
+            Some(seconds) => {
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                self.certificate_end.get_or_create(&[]).set(seconds);
+            }
+            None => self.certificate_end.clear(),
+        }
     }
 
     /// The text that Prometheus reads.

@@ -89,6 +89,8 @@ impl Server {
             cache,
             room: WaitingRoom::open(config.places, config.hash_threads, priority::lower)?,
             patience: config.patience,
+            cores: thread::available_parallelism()
+                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             strikes: Arc::new(Strikes::new(config.allowance)),
             pace: Pace::new(),
             successes: Successes::new(),

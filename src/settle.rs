@@ -129,13 +129,15 @@ pub(crate) fn settle_with_pauses(
     looks_begun: impl Fn(&[u8]) -> bool,
     pause: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
-    let start = Instant::now();
     let mut reading = retry(path, pause)?;
+    // From here on: to read a large file may take long by itself.
+    let start = Instant::now();
     let mut quiet_since = Instant::now();
     loop {
         let suspect = looks_begun(&reading.bytes);
         if start.elapsed() > USUAL_WAIT && !suspect {
-            return hurry(path, looks_begun);
+            drop(reading);
+            return hurry(path, looks_begun, pause);
         }
         if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
             if is_still(&reading, path, pause) {
@@ -158,17 +160,21 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
 
 /// Takes what it can of a file that never rests. Who moves whole files into place all the time
 /// is followed file by file: each one must only stay as it is while it is read.
-fn hurry(path: &Path, looks_begun: impl Fn(&[u8]) -> bool) -> Result<Reading, ReadError> {
+fn hurry(
+    path: &Path,
+    looks_begun: impl Fn(&[u8]) -> bool,
+    pause: &dyn Fn(),
+) -> Result<Reading, ReadError> {
     let start = Instant::now();
     while start.elapsed() < LONGEST_WAIT {
         let (mut file, fingerprint) = open(path)?;
-        let reading = read_from(&mut file, fingerprint, &|| ())?;
+        let reading = read_from(&mut file, fingerprint, pause)?;
         thread::sleep(BRIEF_QUIET);
         file.rewind()?;
         let later = Fingerprint::of(&file.metadata()?);
-        let again = read_from(&mut file, later, &|| ())?;
+        let again = digest(&mut file, later, pause, |_| ())?;
         let same = later.modified == fingerprint.modified;
-        if same && again.digest == reading.digest && !looks_begun(&reading.bytes) {
+        if same && again == reading.digest && !looks_begun(&reading.bytes) {
             return Ok(reading);
         }
     }

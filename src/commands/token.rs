@@ -55,9 +55,13 @@ fn init(options: &InitOptions) -> Result<String, String> {
             path.display()
         ));
     }
-    for (path, mode, content) in &files {
-        write_new(path, *mode, content)
-            .map_err(|error| format!("{}: cannot write it: {error}", path.display()))?;
+    for (number, (path, mode, content)) in files.iter().enumerate() {
+        write_new(path, *mode, content).map_err(|error| {
+            for (made, ..) in files.iter().take(number) {
+                let _ = fs::remove_file(made);
+            }
+            format!("{}: cannot write it: {error}", path.display())
+        })?;
     }
     let [key, certificate, jwks] = files.map(|(path, ..)| absolute(&path));
     Ok(next(options, algorithm, [&key, &certificate, &jwks]))

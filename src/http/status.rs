@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`: for people and their tools, not for nginx.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use actix_http::body::BoxBody;
 use actix_http::header::{CONTENT_TYPE, HeaderValue};
@@ -28,13 +28,17 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
         timestamp(snapshot.since()),
     );
     if let Some(signer) = snapshot.signer() {
-        let ends = signer.certificate().ends;
-        body += &format!("token certificate ends: {}", timestamp(ends));
-        let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
-        if left < CERTIFICATE_NOTICE {
-            body += " (soon: make a new one with 'htgate token init')";
-        }
-        body.push('\n');
+        let ends = signer.ends();
+        let left = ends.map(|ends| ends.duration_since(SystemTime::now()).unwrap_or_default());
+        let warning = match left {
+            Some(Duration::ZERO) => " (it ended: make a new one with 'htgate token init')",
+            Some(left) if left < CERTIFICATE_NOTICE => {
+                " (soon: make a new one with 'htgate token init')"
+            }
+            _ => "",
+        };
+        let ends = ends.map_or_else(|| "does not matter".to_owned(), timestamp);
+        body += &format!("token certificate ends: {ends}{warning}\n");
     }
     text(PLAIN, body)
 }

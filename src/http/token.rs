@@ -80,7 +80,7 @@ struct Answer<'a> {
     expires_in: u64,
     issued_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<&'a str>,
+    scope: Option<String>,
 }
 
 fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
@@ -90,7 +90,7 @@ fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
         access_token: &token.text,
         expires_in: token.lifetime.as_secs(),
         issued_at: format!("{issued:.0}"),
-        scope: with_scope.then_some(token.scope.as_str()),
+        scope: with_scope.then(|| token.grants.scope()),
     };
     let Ok(body) = serde_json::to_vec(&answer) else {
         return Response::new(StatusCode::INTERNAL_SERVER_ERROR);

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::htpasswd::Users;
 use crate::priority::{self, Pauses};
 use crate::store::Snapshot;
 
-/// Whether a file is so large that work on it is felt.
-pub(super) fn is_large(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.len() >= LARGE)
+/// Whether a file, or what was read of it before, is so large that work on it is felt.
+pub(super) fn is_large(path: &Path, before: &Users) -> bool {
+    before.count() >= MANY || fs::metadata(path).is_ok_and(|metadata| metadata.len() >= LARGE)
 }
 
 /// Does this and waits for it; where it is `large`, on a thread that comes last. The work shall
@@ -73,8 +74,9 @@ pub(super) fn drop_gently(large: bool, old: Arc<Snapshot>) {
 
 /// In bytes.
 const PORTION: usize = 1024 * 1024;
-/// In bytes; some 15,000 users, parsed in about 10 ms.
+/// In bytes; as many users, parsed in about 10 ms.
 const LARGE: u64 = 1024 * 1024;
+const MANY: u64 = 15_000;
 /// Longer than anybody holds a snapshot.
 const READING: Duration = Duration::from_millis(10);
 

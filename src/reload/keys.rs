@@ -118,15 +118,17 @@ impl Keys {
     }
 
     fn announce(&mut self, metrics: &Metrics) {
-        let certificate = self.signer.certificate();
         log::info!(
             "{}: signing tokens for {} with {}",
             self.key.path().display(),
             self.settings.service,
             self.signer.algorithm().as_str(),
         );
-        let end = certificate.ends.duration_since(UNIX_EPOCH);
-        metrics.tell_certificate_end(end.unwrap_or_default().as_secs());
+        let end = self
+            .signer
+            .ends()
+            .map(|ends| ends.duration_since(UNIX_EPOCH));
+        metrics.tell_certificate_end(end.map(|end| end.unwrap_or_default().as_secs()));
         self.told = None;
         self.tell_end();
     }
@@ -134,17 +136,21 @@ impl Keys {
     /// Says once a day that the certificate ends soon.
     fn tell_end(&mut self) {
         let is_news = self.told.is_none_or(|told| told.elapsed() > DAY);
-        let left = (self.signer.certificate().ends).duration_since(SystemTime::now());
-        let left = left.unwrap_or_default();
-        if left > CERTIFICATE_NOTICE || !is_news {
+        let Some(ends) = self.signer.ends().filter(|_| is_news) else {
+            return;
+        };
+        let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
+        if left > CERTIFICATE_NOTICE {
             return;
         }
         self.told = Some(Instant::now());
+        let what = match left.as_secs() / DAY.as_secs() {
+            _ if left.is_zero() => "has ended, and registries refuse all tokens".to_owned(),
+            days => format!("ends in {days} days, and then registries refuse all tokens"),
+        };
         log::warn!(
-            "{}: the certificate ends in {} days, and then registries refuse all tokens; make a \
-             new key and certificate with 'htgate token init'",
+            "{}: the certificate {what}; make a new key and certificate with 'htgate token init'",
             self.certificate.path().display(),
-            left.as_secs() / DAY.as_secs(),
         );
     }
 }

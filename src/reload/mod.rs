@@ -230,7 +230,7 @@ impl Reload {
         }
         let had_users = self.current_users.count() > 0;
         let lost_users = |bytes: &[u8]| had_users && is_blank(bytes);
-        let large = is_large(self.users.path());
+        let large = is_large(self.users.path(), &self.current_users);
         let (source, limits) = (&mut self.users, self.limits);
         let fresh = gently(large, |pause| {
             let bytes = source.refresh(force, lost_users, pause)?;
@@ -243,23 +243,32 @@ impl Reload {
             self.current_users = Arc::new(users);
             changed = true;
         }
-        if let Some(keys) = &mut self.keys {
-            changed |= keys.refresh(force, &self.metrics);
-        }
         if changed {
-            let old = self.store.replace(Snapshot::new(
-                Arc::clone(&self.current_users),
-                Arc::clone(&self.current_rules),
-                self.keys.as_ref().map(Keys::signer),
-                &self.seed,
-            ));
-            drop_gently(large, old);
-            self.metrics.reloads.inc();
-            self.tell_strangers();
+            self.renew(large);
+        }
+        // Afterwards: no key that changes all the time keeps a removed user alive.
+        if let Some(keys) = &mut self.keys
+            && keys.refresh(force, &self.metrics)
+        {
+            self.renew(large);
+            changed = true;
         }
         if self.report() || changed {
             self.tell();
         }
+    }
+
+    /// Lets all that is current take effect.
+    fn renew(&mut self, large: bool) {
+        let old = self.store.replace(Snapshot::new(
+            Arc::clone(&self.current_users),
+            Arc::clone(&self.current_rules),
+            self.keys.as_ref().map(Keys::signer),
+            &self.seed,
+        ));
+        drop_gently(large, old);
+        self.metrics.reloads.inc();
+        self.tell_strangers();
     }
 
     /// Says which users the rules name that there are not. They may come yet.

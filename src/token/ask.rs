@@ -40,7 +40,7 @@ struct Parameters<'a> {
     service: Option<Value<'a>>,
     grant_type: Option<Value<'a>>,
     username: Option<Value<'a>>,
-    password: Option<Value<'a>>,
+    password: Option<Zeroizing<Vec<u8>>>,
     scopes: Vec<Value<'a>>,
 }
 
@@ -75,12 +75,7 @@ impl Ask {
         }
         let missing = |name| move || BadAsk::Missing(name);
         let name = parameters.username.ok_or_else(missing("username"))?;
-        let password = Zeroizing::new(
-            parameters
-                .password
-                .ok_or_else(missing("password"))?
-                .into_owned(),
-        );
+        let password = parameters.password.ok_or_else(missing("password"))?;
         Ok(Self {
             scopes,
             credentials: Some(as_basic(&name, &password)),
@@ -121,7 +116,13 @@ impl<'a> Parameters<'a> {
                 b"service" => (&mut found.service, "service"),
                 b"grant_type" => (&mut found.grant_type, "grant_type"),
                 b"username" => (&mut found.username, "username"),
-                b"password" => (&mut found.password, "password"),
+                b"password" => {
+                    let value = Zeroizing::new(value.into_owned());
+                    if found.password.replace(value).is_some() {
+                        return Err(BadAsk::Repeated("password"));
+                    }
+                    continue;
+                }
                 // client_id, account, offline_token, access_type and what else there is.
                 _ => continue,
             };

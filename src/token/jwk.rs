@@ -12,12 +12,8 @@ use super::certificate::{Certificate, CertificateError};
 /// The members of a JWK that RFC 7638 takes into a thumbprint, in its order.
 fn essentials(certificate: &Certificate) -> Result<Value, CertificateError> {
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    if let [4, point @ ..] = certificate.public_key.as_slice() {
-        // An uncompressed point of P-256 (SEC 1, section 2.3.3); no RSA key begins so.
+    if let Some(point) = certificate.public_info.strip_prefix(&P256) {
         let (x, y) = point.split_at_checked(32).ok_or(CertificateError)?;
-        if y.len() != 32 {
-            return Err(CertificateError);
-        }
         return Ok(json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) }));
     }
     let numbers = SliceReader::new(&certificate.public_key)
@@ -32,6 +28,13 @@ fn essentials(certificate: &Certificate) -> Result<Value, CertificateError> {
         "n": encode(modulus.as_bytes()),
     }))
 }
+
+/// What stands before the point in the `SubjectPublicKeyInfo` of an uncompressed key of P-256
+/// (RFC 5480, section 2).
+const P256: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
 
 /// The thumbprint of RFC 7638, with SHA-256.
 pub(super) fn thumbprint(certificate: &Certificate) -> Result<String, CertificateError> {

@@ -52,10 +52,10 @@ impl Scopes {
                 if count > MOST_SCOPES {
                     return Err(ScopeError::TooMany);
                 }
-                if std::str::from_utf8(scope).is_ok_and(|scope| scopes.add(scope).is_some()) {
-                    continue;
-                }
-                log::debug!("a scope that grants nothing: {}", scope.escape_ascii());
+                // What no registry can mean grants nothing.
+                let _ = std::str::from_utf8(scope)
+                    .ok()
+                    .and_then(|scope| scopes.add(scope));
             }
         }
         Ok(scopes)

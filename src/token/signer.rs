@@ -24,7 +24,7 @@ pub struct Signer {
     issuer: String,
     service: String,
     lifetime: Duration,
-    certificate: Certificate,
+    ends: Option<SystemTime>,
 }
 
 /// Why a key and a certificate sign nothing together.
@@ -50,8 +50,8 @@ pub struct Token {
     pub lifetime: Duration,
     /// From when.
     pub issued: SystemTime,
-    /// What it grants, as scopes.
-    pub scope: String,
+    /// What it grants.
+    pub grants: Grants,
     /// Whose it is; nobody's in particular without one.
     pub user: Option<UserName>,
 }
@@ -103,7 +103,10 @@ impl Signer {
             issuer: settings.issuer.clone(),
             service: settings.service.clone(),
             lifetime: settings.lifetime,
-            certificate: certificate.clone(),
+            ends: match settings.key_id {
+                KeyId::X5c => chain.iter().map(|certificate| certificate.ends).min(),
+                KeyId::JwkThumbprint | KeyId::Libtrust => None,
+            },
             key,
         })
     }
@@ -116,7 +119,7 @@ impl Signer {
     pub fn sign(
         &self,
         user: Option<UserName>,
-        grants: &Grants,
+        grants: Grants,
         now: SystemTime,
     ) -> Result<Token, SigningError> {
         let seconds = now.duration_since(UNIX_EPOCH).map_err(|_| SigningError)?;
@@ -131,7 +134,7 @@ impl Signer {
             nbf: seconds.saturating_sub(LATE_CLOCK_SECONDS),
             iat: seconds,
             jti: BASE64_URL_SAFE_NO_PAD.encode(id),
-            access: grants,
+            access: &grants,
         };
         let claims = serde_json::to_vec(&claims).map_err(|_| SigningError)?;
         let mut text = self.header.clone();
@@ -143,7 +146,7 @@ impl Signer {
             text,
             lifetime: self.lifetime,
             issued: now,
-            scope: grants.scope(),
+            grants,
             user,
         })
     }
@@ -153,9 +156,10 @@ impl Signer {
         self.key.algorithm()
     }
 
-    /// The certificate of its key.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+    /// When its tokens are good no more: with the first of the certificates that they carry.
+    /// Registries look at no dates of a key that tokens only name.
+    pub fn ends(&self) -> Option<SystemTime> {
+        self.ends
     }
 }
 

@@ -81,11 +81,13 @@ fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
         tell(Rule::TokenLocation, registry.opener, message);
         return;
     }
-    if let Some(said) = registry.header("Authorization")
-        && said.last() != "$http_authorization"
-    {
-        let message = "tokens end here, and the registry sees none; leave this out";
-        tell(Rule::TokenLocation, said, message);
+    let message = "tokens end here, and the registry sees none; leave this out";
+    match registry.header("Authorization") {
+        Some(said) if !matches!(said.last(), "$http_authorization" | "${http_authorization}") => {
+            tell(Rule::TokenLocation, said, message);
+        }
+        None if !registry.passes_headers() => tell(Rule::TokenLocation, registry.opener, message),
+        _ => (),
     }
 }
 
