@@ -16,42 +16,7 @@ mod support;
 use std::fs;
 use std::process::{Command, Output};
 
-use support::{Docker, Native, Skopeo, attempt, image, line, run, said};
-
-const RULES: &str = r#"
-[groups]
-staff = ["reader", "pusher"]
-
-[[access]]
-users = ["admin"]
-repositories = ["**"]
-actions = ["pull", "push", "delete", "catalog"]
-
-[[access]]
-users = ["reader"]
-repositories = ["team/**"]
-actions = ["pull"]
-
-[[access]]
-users = ["pusher"]
-repositories = ["pusher/**"]
-actions = ["push"]
-
-[[access]]
-users = ["@staff"]
-repositories = ["shared/*"]
-actions = ["pull"]
-
-[[access]]
-users = ["deleter"]
-repositories = ["team/**"]
-actions = ["pull", "delete"]
-
-[[access]]
-users = ["anonymous"]
-repositories = ["public/**"]
-actions = ["pull"]
-"#;
+use support::{Docker, Native, RULES, Skopeo, attempt, image, line, run, said};
 
 fn registry() -> Native {
     let folder = support::folder();

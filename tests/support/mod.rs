@@ -39,7 +39,7 @@ pub use self::image::image;
 pub use self::native::{Native, free_port};
 pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};
-pub use self::registry::{Registry, Understood, send};
+pub use self::registry::{RULES, Registry, Understood, send};
 pub use self::skopeo::Skopeo;
 
 /// A temporary folder that nginx's workers can enter.

@@ -11,6 +11,42 @@ use tempfile::TempDir;
 
 use super::{Connection, Response, Target, eventually, folder, is_root, run, said, shipped};
 
+/// Rules for a reader, a pusher, a deleter, an admin, and for anybody.
+pub const RULES: &str = r#"
+[groups]
+staff = ["reader", "pusher"]
+
+[[access]]
+users = ["admin"]
+repositories = ["**"]
+actions = ["pull", "push", "delete", "catalog"]
+
+[[access]]
+users = ["reader"]
+repositories = ["team/**"]
+actions = ["pull"]
+
+[[access]]
+users = ["pusher"]
+repositories = ["pusher/**"]
+actions = ["push"]
+
+[[access]]
+users = ["@staff"]
+repositories = ["shared/*"]
+actions = ["pull"]
+
+[[access]]
+users = ["deleter"]
+repositories = ["team/**"]
+actions = ["pull", "delete"]
+
+[[access]]
+users = ["anonymous"]
+repositories = ["public/**"]
+actions = ["pull"]
+"#;
+
 /// Debian's docker-registry on a unix socket, with nobody in front of it; ends when dropped.
 pub struct Registry {
     folder: TempDir,

@@ -5,9 +5,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::scene::{RULES, SERVICE, configure, prepare, start, uri};
+use crate::scene::{SERVICE, configure, prepare, start, uri};
 use crate::support::{
-    Docker, Gate, Nginx, Registry, Skopeo, attempt, free_port, image, repository, run, said,
+    Docker, Gate, Nginx, RULES, Registry, Skopeo, attempt, free_port, image, repository, run, said,
 };
 
 /// htgate and a registry behind nginx, for clients on this machine.

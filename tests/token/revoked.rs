@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use crate::jwt::granted;
-use crate::scene::{RULES, SERVICE, ask, configure, post, prepare, start_with, token, uri};
-use crate::support::{Gate, authorization, both_ways, eventually, run};
+use crate::scene::{SERVICE, ask, configure, post, prepare, start_with, token, uri};
+use crate::support::{Gate, RULES, authorization, both_ways, eventually, run};
 
 fn htpasswd(gate: &Gate, options: &[&str], user: &[&str]) {
     run(Command::new("htpasswd")

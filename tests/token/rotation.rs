@@ -381,7 +381,11 @@ fn a_certificate_that_ends_soon_is_told() {
 #[test]
 fn settings_wait_for_a_restart() {
     let gate = start(prepare());
-    crate::scene::configure(gate.folder.path(), "service = 'other'", crate::scene::RULES);
+    crate::scene::configure(
+        gate.folder.path(),
+        "service = 'other'",
+        crate::support::RULES,
+    );
     gate.wait_for_log("take effect with a restart: token");
     let query = |service: &str| gate.ask(&format!("GET {}", uri("/token", service, &[])), &[]);
     assert_eq!(query(SERVICE).status, 200);

@@ -9,46 +9,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{
-    Gate, Registry, Response, Target, attempt, authorization, folder, line, said, send,
+    Gate, RULES, Registry, Response, Target, attempt, authorization, folder, line, said, send,
 };
 
 /// For whom tokens are signed.
 pub(super) const SERVICE: &str = "registry.test";
-
-pub(super) const RULES: &str = r#"
-[groups]
-staff = ["reader", "pusher"]
-
-[[access]]
-users = ["admin"]
-repositories = ["**"]
-actions = ["pull", "push", "delete", "catalog"]
-
-[[access]]
-users = ["reader"]
-repositories = ["team/**"]
-actions = ["pull"]
-
-[[access]]
-users = ["pusher"]
-repositories = ["pusher/**"]
-actions = ["push"]
-
-[[access]]
-users = ["@staff"]
-repositories = ["shared/*"]
-actions = ["pull"]
-
-[[access]]
-users = ["deleter"]
-repositories = ["team/**"]
-actions = ["pull", "delete"]
-
-[[access]]
-users = ["anonymous"]
-repositories = ["public/**"]
-actions = ["pull"]
-"#;
 
 /// Their password is `secret`.
 pub(super) const USERS: [&str; 4] = ["admin", "reader", "pusher", "deleter"];
