@@ -22,6 +22,26 @@ fn shipped(
     registry.behind_tokens(gate, "", &certificate)
 }
 
+/// An error of nginx's own, as clients can read it.
+fn check_own(answer: &Response, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let code = format!("{{\"errors\":[{{\"code\":\"{code}\"");
+    assert!(answer.text().starts_with(&code), "{answer:?}");
+}
+
+#[test]
+fn who_asks_while_there_is_no_htgate_shall_come_again() {
+    let (mut gate, registry) = gate_and_registry(prepare());
+    let http = shipped(&registry, &gate.socket(), gate.folder.path());
+    let nginx = Nginx::start(&http);
+    let query = format!("GET {}", uri("/auth/token", SERVICE, &[]));
+    assert_eq!(nginx.ask(&query, &[]).status, 200);
+    gate.child.kill().unwrap();
+    gate.child.wait().unwrap();
+    check_own(&nginx.ask(&query, &[]), 503, "UNAVAILABLE");
+}
+
 #[test]
 fn clients_get_the_answer_and_nothing_that_is_meant_for_nginx() {
     let (gate, registry) = gate_and_registry(prepare());
@@ -63,10 +83,8 @@ fn clients_get_the_answer_and_nothing_that_is_meant_for_nginx() {
     check_challenge(&ask(&[]));
     check_challenge(&ask(&[&authorization("reader", "secret")]));
     let size = "x".repeat(17 * 1024);
-    assert_eq!(
-        send(&nginx.target(), "POST", "/auth/token", &[form_type], &size).status,
-        413
-    );
+    let large = send(&nginx.target(), "POST", "/auth/token", &[form_type], &size);
+    check_own(&large, 413, "UNSUPPORTED");
     for path in ["/auth", "/token", "/readyz", "/metrics", "/auth/token/"] {
         assert_eq!(nginx.ask(&format!("GET {path}"), &[]).status, 404, "{path}");
     }
