@@ -80,7 +80,7 @@ impl Read<'_> {
         }
         let signs = signer.and_then(Result::ok).map(|signer| Signs {
             algorithm: signer.algorithm(),
-            ends: ends(&chain).unwrap_or(now),
+            ends: Certificate::first_end(&chain).unwrap_or(now),
         });
         let choices = self.choices(signs.map(|signs| signs.algorithm));
         findings.extend(choices.map(|what| told(Rule::TokenChoice, self.config, None, what)));
@@ -103,7 +103,7 @@ impl Read<'_> {
 /// along, and at those of all of them.
 fn dates(chain: &[Certificate], now: SystemTime) -> Option<String> {
     let begins = chain.iter().map(|it| it.begins).max()?;
-    let ends = ends(chain)?;
+    let ends = Certificate::first_end(chain)?;
     if begins > now {
         let begins = day(begins);
         return Some(format!(
@@ -121,10 +121,6 @@ fn dates(chain: &[Certificate], now: SystemTime) -> Option<String> {
         let ends = day(ends);
         format!("the certificate ends on {ends}, and then registries refuse every token; {RENEW}")
     })
-}
-
-fn ends(chain: &[Certificate]) -> Option<SystemTime> {
-    chain.iter().map(|it| it.ends).min()
 }
 
 /// A day in UTC.

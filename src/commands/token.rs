@@ -1,6 +1,6 @@
 //! `htgate token`: makes keys, and shows them as registries want them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ fn init(options: &InitOptions) -> Result<String, String> {
 }
 
 fn write_new(path: &Path, mode: u32, content: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new()
+    let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)

@@ -11,7 +11,7 @@ use crate::cli::{LogFormat, WatchMode};
 use crate::listen::{Address, SocketMode};
 use crate::reload::ParseRules;
 use crate::store::Rules;
-use crate::token::{self, KeyId};
+use crate::token::{self, KeyId, OTHER_PATHS};
 use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 
 /// `htgate.toml`.
@@ -83,7 +83,7 @@ impl TokenSettings {
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
-        if !is_path || OWN_PATHS.contains(&path) {
+        if !is_path || OTHER_PATHS.contains(&path) {
             return Err(format!(
                 "[token] path: {path:?} cannot be answered; say a path like \"/token\""
             ));
@@ -109,8 +109,6 @@ impl TokenSettings {
 
 const DEFAULT_ISSUER: &str = "htgate";
 const DEFAULT_TOKEN_PATH: &str = "/token";
-/// What is answered otherwise.
-const OWN_PATHS: [&str; 4] = ["/auth", "/healthz", "/readyz", "/metrics"];
 /// As long as distribution's own token server has it.
 const DEFAULT_LIFETIME_SECONDS: u64 = 300;
 /// Clients take less for as much, and would send tokens that have ended ("token authentication" of

@@ -241,4 +241,13 @@ mod tests {
             "PasswordHash(bcrypt cost 5, ***)"
         );
     }
+
+    #[test]
+    fn there_is_a_pause_in_each_round() {
+        let salt = [7; SALT];
+        let hash = Bcrypt::of(b"secret", 5, salt);
+        let pauses = std::cell::Cell::new(0);
+        assert!(hash.matches(b"secret", &|| pauses.set(pauses.get() + 1)));
+        assert_eq!(pauses.get(), 32);
+    }
 }

@@ -75,7 +75,9 @@ mod tests {
         assert_eq!(tables.0.len(), 128);
         assert!(fullest < 2 * 100_000 / 128, "{fullest}");
         assert!(tables.vacancy(b"user99999").is_none());
-        tables.dismiss(&|| ());
+        let pauses = std::cell::Cell::new(0);
+        tables.dismiss(&|| pauses.set(pauses.get() + 1));
+        assert!(pauses.get() > 100_000 / USERS_BETWEEN_PAUSES);
     }
 
     #[test]

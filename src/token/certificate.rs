@@ -49,6 +49,11 @@ impl Certificate {
         }
     }
 
+    /// When the first of them ends.
+    pub fn first_end(chain: &[Self]) -> Option<SystemTime> {
+        chain.iter().map(|certificate| certificate.ends).min()
+    }
+
     fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let parsed = X509::from_der(der).map_err(|_| CertificateError)?;
         let parsed = parsed.tbs_certificate();

@@ -56,5 +56,8 @@ pub enum KeyId {
     Libtrust,
 }
 
+/// What htgate answers besides: no path of tokens.
+pub const OTHER_PATHS: [&str; 4] = ["/auth", "/healthz", "/readyz", "/metrics"];
+
 /// Before this long, somebody should see to a new certificate.
 pub const CERTIFICATE_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -104,7 +104,7 @@ impl Signer {
             service: settings.service.clone(),
             lifetime: settings.lifetime,
             ends: match settings.key_id {
-                KeyId::X5c => chain.iter().map(|certificate| certificate.ends).min(),
+                KeyId::X5c => Certificate::first_end(&chain),
                 KeyId::JwkThumbprint | KeyId::Libtrust => None,
             },
             key,
@@ -188,3 +188,36 @@ impl std::error::Error for SigningError {}
 
 /// A registry's clock may be behind ours by so much, besides its own leeway.
 const LATE_CLOCK_SECONDS: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::super::NewKey;
+    use super::*;
+
+    #[test]
+    fn the_first_certificate_that_ends_counts_where_tokens_carry_it() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let make = |days: u32| {
+            NewKey::generate(Algorithm::Es256, "test", days * day, SystemTime::now()).unwrap()
+        };
+        let (own, other) = (make(100), make(10));
+        let chain = format!("{}{}", own.certificate, other.certificate);
+        let ends = |key_id| {
+            let settings = Settings {
+                key: "k".into(),
+                certificate: "c".into(),
+                key_id,
+                issuer: "htgate".to_owned(),
+                service: "registry".to_owned(),
+                lifetime: Duration::from_secs(300),
+                path: "/token".to_owned(),
+            };
+            let signer = Signer::new(&settings, own.key.as_bytes(), chain.as_bytes());
+            signer.unwrap().ends()
+        };
+        let left = ends(KeyId::X5c).unwrap().duration_since(SystemTime::now());
+        assert!((9 * day..=10 * day).contains(&left.unwrap()));
+        assert_eq!(ends(KeyId::JwkThumbprint), None);
+        assert_eq!(ends(KeyId::Libtrust), None);
+    }
+}

@@ -44,7 +44,7 @@ impl<'a> Asking<'a> {
             }
             // What else it may be, the module for real addresses knows; not the client.
             Some(said) if name == "X-Real-IP" && !said.last().contains("$http_") => (),
-            Some(said) if said.last().replace(['{', '}'], "") == value => (),
+            Some(said) if is_variable(said, value) => (),
             Some(said) => {
                 let message = format!("{name} is '{}', not {value}; {remedy}", said.last());
                 tell(Rule::MissingHeader, said, &message);
@@ -84,4 +84,9 @@ impl<'a> Asking<'a> {
     pub(super) fn said(&self, name: &str) -> &'a Directive {
         self.tree.effective(self.id, name).unwrap_or(self.opener)
     }
+}
+
+/// Whether what is said ends in this variable, with braces or without.
+pub(super) fn is_variable(said: &Directive, name: &str) -> bool {
+    said.last().replace(['{', '}'], "") == name
 }

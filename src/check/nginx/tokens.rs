@@ -2,12 +2,13 @@
 //! whose clients get tokens checks them itself, so that nothing needs to stand before it.
 
 use super::super::{Finding, Rule};
-use super::asking::{Asking, Tell};
+use super::asking::{Asking, Tell, is_variable};
 use super::at;
 use super::gate::Gates;
 use super::syntax::Directive;
 use super::tree::{Id, Tree, own};
 use super::upstream::{Target, backends};
+use crate::token::OTHER_PATHS;
 
 /// The locations that lead to htgate's token endpoint.
 pub(super) struct Tokens(Vec<Id>);
@@ -43,7 +44,7 @@ pub(super) fn find(tree: &Tree<'_>, gates: &Gates) -> Tokens {
             "" => path(tree, *id),
             path => path.split(['?', '$']).next().unwrap_or_default(),
         };
-        is_htgate && !OTHER_ENDPOINTS.contains(&path)
+        is_htgate && !matches!(path, "" | "/") && !OTHER_PATHS.contains(&path)
     };
     let open = tree.all().filter(|id| !tree.is_internal(*id));
     Tokens(open.filter(leads).collect())
@@ -83,7 +84,7 @@ fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
     }
     let message = "tokens end here, and the registry sees none; leave this out";
     match registry.header("Authorization") {
-        Some(said) if !matches!(said.last(), "$http_authorization" | "${http_authorization}") => {
+        Some(said) if !is_variable(said, "$http_authorization") => {
             tell(Rule::TokenLocation, said, message);
         }
         None if !registry.passes_headers() => tell(Rule::TokenLocation, registry.opener, message),
@@ -155,8 +156,6 @@ fn is_registry(path: &str) -> bool {
 }
 
 const REGISTRY: &str = "/v2/";
-/// What htgate answers besides, and what is no path of tokens.
-const OTHER_ENDPOINTS: [&str; 6] = ["", "/", "/auth", "/healthz", "/readyz", "/metrics"];
 
 #[cfg(test)]
 mod tests {
