@@ -1,58 +1,57 @@
-//! One line in the log for every refusal: who, from where, why. Written by a thread of its own,
-//! so that a log that is slow, or full, never holds an answer up; and only so many a second, so
-//! that a flood of refusals is no flood of lines.
+//! One line in the log for every refusal: who, from where, why; and only so many a second, so that
+//! a flood of refusals is no flood of lines.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::{Level, Record};
 
 use crate::client::address;
 use crate::credentials::Presented;
 use crate::request::{Field, Request};
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::Reason;
 
-/// Where refusals are reported. Clones report to the same log.
+/// Where refusals are reported. Clones share their budgets of lines.
 #[derive(Clone)]
 pub struct Audit {
-    budgets: Arc<[Budget; Reason::ALL.len()]>,
-    lines: SyncSender<Line>,
+    budgets: Arc<Budgets>,
 }
 
-/// What may be said about one reason until the next second, and what was not. Each reason has
-/// its own, so that a flood of one cannot hide another.
+/// Each reason has its own, so that a flood of one cannot hide another.
+type Budgets = [Budget; Reason::ALL.len()];
+
+/// What has been said about one reason since the last second began, and what was left out.
 #[derive(Default)]
 struct Budget {
     said: AtomicU64,
     left_out: AtomicU64,
 }
 
-/// Names and values, in the order in which they are written.
-type Line = (Level, Vec<(&'static str, String)>);
-
 impl Audit {
-    /// Begins to write to the process's log.
+    /// Begins to count seconds.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
     pub fn open() -> io::Result<Self> {
-        let budgets = Arc::<[Budget; Reason::ALL.len()]>::default();
-        let (lines, waiting) = sync_channel(QUEUE);
-        let writer = Arc::clone(&budgets);
+        let budgets = Arc::<Budgets>::default();
+        let renewed = Arc::clone(&budgets);
         thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(&waiting, writer.as_slice()))?;
-        Ok(Self { budgets, lines })
+            .spawn(move || {
+                loop {
+                    thread::sleep(SECOND);
+                    renew(&renewed);
+                }
+            })?;
+        Ok(Self { budgets })
     }
 
-    /// Reports a verdict, if it is a refusal. Never waits.
-    pub fn report(&self, request: &Request<'_>, verdict: &Verdict) {
-        let reason = verdict.reason();
+    /// Reports the reason of an answer, if that is a refusal. Never waits.
+    pub fn report(&self, request: &Request<'_>, reason: Reason) {
         let level = match reason {
             Reason::Ok | Reason::Anonymous => return,
             // How every client begins that waits to be asked.
@@ -65,9 +64,23 @@ impl Audit {
         let Some(budget) = self.budgets.get(reason as usize) else {
             return;
         };
-        let within = budget.said.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND;
-        if !within || self.lines.try_send((level, line(request, reason))).is_err() {
+        if budget.said.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND {
+            write(level, &line(request, reason));
+        } else {
             budget.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Begins a second, and says what was left out in the one before.
+fn renew(budgets: &Budgets) {
+    for (budget, reason) in budgets.iter().zip(Reason::ALL) {
+        budget.said.store(0, Ordering::Relaxed);
+        let left_out = budget.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            let reason = reason.as_str().to_owned();
+            let fields = [("left_out", left_out.to_string()), ("reason", reason)];
+            write(Level::Warn, &fields);
         }
     }
 }
@@ -116,31 +129,6 @@ fn cut(mut characters: impl Iterator<Item = char>, longest: usize) -> String {
     text
 }
 
-/// Writes what comes, and once a second what was left out.
-fn write_all(lines: &Receiver<Line>, budgets: &[Budget]) {
-    let mut next = Instant::now() + SECOND;
-    loop {
-        match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok((level, fields)) => write(level, &fields),
-            Err(RecvTimeoutError::Timeout) => (),
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if Instant::now() < next {
-            continue;
-        }
-        next = Instant::now() + SECOND;
-        for (budget, reason) in budgets.iter().zip(Reason::ALL) {
-            budget.said.store(0, Ordering::Relaxed);
-            let left_out = budget.left_out.swap(0, Ordering::Relaxed);
-            if left_out > 0 {
-                let reason = reason.as_str().to_owned();
-                let fields = [("left_out", left_out.to_string()), ("reason", reason)];
-                write(Level::Warn, &fields);
-            }
-        }
-    }
-}
-
 fn write(level: Level, fields: &[(&str, String)]) {
     let fields: Vec<_> = fields
         .iter()
@@ -160,8 +148,6 @@ fn write(level: Level, fields: &[(&str, String)]) {
 const TARGET: &str = "htgate::audit";
 /// For each reason.
 const LINES_PER_SECOND: u64 = 100;
-/// Lines that may wait to be written.
-const QUEUE: usize = 1024;
 const SECOND: Duration = Duration::from_secs(1);
 /// In characters.
 const LONGEST_USER: usize = 64;

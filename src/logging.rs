@@ -1,30 +1,123 @@
-//! Log lines on standard error, for people (with logfmt fields) or as JSON.
+//! Log lines on standard error, for people (with logfmt fields) or as JSON. One thread writes them:
+//! every other one puts its line into a bounded queue and goes on, so that a log that nobody reads
+//! holds up neither an answer nor a reload. What does not fit is counted.
 
 use std::io::{self, Write};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use log::Record;
 use log::kv::{Error, Key, Value, VisitSource};
+use log::{LevelFilter, Record};
 use serde_json::{Map, json};
 
 use crate::cli::LogFormat;
+use crate::metrics::Metrics;
+
+/// The queue of lines to be written. Clones put into the same one.
+#[derive(Clone)]
+pub struct Log {
+    lines: SyncSender<Vec<u8>>,
+    /// Lines that are not written yet.
+    unwritten: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+}
 
 /// Sets the process's logger up. `RUST_LOG` chooses what is logged, by default `info`.
-pub fn start(format: LogFormat) {
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> io::Result<Log> {
+    let (lines, queue) = sync_channel(QUEUE);
+    let log = Log {
+        lines,
+        unwritten: Arc::default(),
+        metrics,
+    };
+    let writer = log.clone();
+    thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || writer.write_all(&queue))?;
+
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
+    // It logs every request that it cannot parse, however many come; audit lines have a bound.
+    builder.filter_module("actix_http", LevelFilter::Off);
+    builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
     match format {
         LogFormat::Text => builder.format(|line, record| {
-            let (level, style) = (record.level(), line.default_level_style(record.level()));
-            let (time, target) = (Timestamp::now(), record.target());
-            write!(line, "[{time:.0} {style}{level:<5}{style:#} {target}] ")?;
+            let (time, level, target) = (Timestamp::now(), record.level(), record.target());
+            write!(line, "[{time:.0} {level:<5} {target}] ")?;
             write_text(line, record)
         }),
         LogFormat::Json => builder.format(write_json),
     };
     // A second logger is refused; the first one, in tests, is as good.
     let _ = builder.try_init();
+    // The usual hook writes to standard error itself.
+    panic::set_hook(Box::new(|panic| {
+        log::error!("{}", panic.to_string().replace('\n', " "));
+    }));
+    Ok(log)
 }
+
+impl Log {
+    /// Puts a whole line into the queue, or counts it as lost. Never waits.
+    pub fn put(&self, line: Vec<u8>) {
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if self.lines.try_send(line).is_err() {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.lost_log_lines.inc();
+        }
+    }
+
+    /// Gives the queued lines a moment to be written before the process ends.
+    pub fn finish(&self) {
+        let start = Instant::now();
+        while self.unwritten.load(Ordering::Relaxed) > 0 && start.elapsed() < LONGEST_FINISH {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn write_all(&self, queue: &Receiver<Vec<u8>>) {
+        let mut told = 0;
+        for line in queue {
+            // Where nobody can read, nobody is told.
+            let _ = io::stderr().write_all(&line);
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            let lost = self.metrics.lost_log_lines.get();
+            if lost > told {
+                log::warn!(
+                    "{} log lines were lost: nobody read standard error",
+                    lost - told
+                );
+                told = lost;
+            }
+        }
+    }
+}
+
+/// `env_logger` hands over each line whole.
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 1024;
+/// How long the end of the process waits for a log that is slow.
+const LONGEST_FINISH: Duration = Duration::from_millis(500);
 
 fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let mut text = record.args().to_string();

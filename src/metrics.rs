@@ -26,6 +26,8 @@ pub struct Metrics {
     pub hashing: Gauge,
     /// Distinct wrong passwords.
     pub strikes: Counter,
+    /// Log lines that nobody read in time.
+    pub lost_log_lines: Counter,
     /// Remembered right answers.
     pub remembered_right: Gauge,
     /// Remembered wrong answers.
@@ -71,6 +73,7 @@ impl Metrics {
             waiting_places: Gauge::default(),
             hashing: Gauge::default(),
             strikes: Counter::default(),
+            lost_log_lines: Counter::default(),
             remembered_right: remembered.get_or_create_owned(&Answer { answer: "right" }),
             remembered_wrong: remembered.get_or_create_owned(&Answer { answer: "wrong" }),
             users: Gauge::default(),
@@ -132,6 +135,11 @@ impl Metrics {
         for (name, help, counter) in [
             ("reloads", "Snapshots that took effect", &metrics.reloads),
             ("strikes", "Distinct wrong passwords", &metrics.strikes),
+            (
+                "lost_log_lines",
+                "Log lines that nobody read in time",
+                &metrics.lost_log_lines,
+            ),
         ] {
             registry.register(name, help, counter.clone());
         }

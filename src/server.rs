@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use crate::audit::Audit;
 use crate::cache::Cache;
@@ -20,7 +20,7 @@ use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::priority;
-use crate::reload::{LoadError, Reload, Trigger};
+use crate::reload::{LoadError, Reload, ReloadEnd, Trigger};
 use crate::strikes::Strikes;
 use crate::successes::Successes;
 use crate::systemd;
@@ -41,7 +41,7 @@ pub enum ServeError {
     /// The system refuses something.
     Io(io::Error),
     /// The reload ended. To go on with users that nobody renews would be worse.
-    ReloadEnded,
+    Reload(ReloadEnd),
 }
 
 impl fmt::Display for ServeError {
@@ -49,9 +49,12 @@ impl fmt::Display for ServeError {
         match self {
             Self::Load(error) => error.fmt(f),
             Self::Io(error) => write!(f, "cannot serve: {error}"),
-            Self::ReloadEnded => f.write_str(
-                "the reload ended unexpectedly; stopping, for a removed user would stay",
+            Self::Reload(ReloadEnd::Fault) => f.write_str(
+                "the reload ended unexpectedly; stopping, because a removed user would stay",
             ),
+            Self::Reload(ReloadEnd::Silence(what)) => {
+                write!(f, "{what}; stopping, because a removed user would stay")
+            }
         }
     }
 }
@@ -70,8 +73,7 @@ impl Server {
     /// # Errors
     ///
     /// Users or rules that cannot be loaded, or a system that gives no randomness or threads.
-    pub fn load(config: Config) -> Result<Self, ServeError> {
-        let metrics = Arc::new(Metrics::new());
+    pub fn load(config: Config, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
         let tokens = config.sources.token.as_ref().map(|token| http::Tokens {
             path: token.path.clone(),
             service: token.service.clone(),
@@ -129,19 +131,13 @@ impl Server {
             reload,
             workers,
         } = self;
-        let (alive, ended) = oneshot::channel::<()>();
-        thread::Builder::new()
-            .name("reload".to_owned())
-            .spawn(move || {
-                // Dropped when the thread ends, be it by a panic.
-                let _alive = alive;
-                reload.run()
-            })?;
+        let (end, mut ended) = mpsc::channel(1);
+        reload.run(&end)?;
         let server = http::serve(listeners, workers, &gate, shutdown)?;
         systemd::ready();
         tokio::select! {
             result = server => Ok(result?),
-            _ = ended => Err(ServeError::ReloadEnded),
+            end = ended.recv() => Err(ServeError::Reload(end.unwrap_or(ReloadEnd::Fault))),
         }
     }
 }

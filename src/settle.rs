@@ -120,35 +120,36 @@ pub(crate) fn settle(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
 ) -> Result<Reading, ReadError> {
-    settle_with_pauses(path, looks_begun, &|| ())
+    settle_stepwise(path, looks_begun, &|| ())
 }
 
-/// The same, with a `pause` now and then.
-pub(crate) fn settle_with_pauses(
+/// The same, with a `step` after each answer of the file system.
+pub(crate) fn settle_stepwise(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
-    pause: &dyn Fn(),
+    step: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
-    let mut reading = retry(path, pause)?;
+    let mut reading = retry(path, step)?;
     // From here on: to read a large file may take long by itself.
     let start = Instant::now();
     let mut quiet_since = Instant::now();
     loop {
+        step();
         let suspect = looks_begun(&reading.bytes);
         if start.elapsed() > USUAL_WAIT && !suspect {
             drop(reading);
-            return hurry(path, looks_begun, pause);
+            return hurry(path, looks_begun, step);
         }
         if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
-            if is_still(&reading, path, pause) {
+            if is_still(&reading, path, step) {
                 return Ok(reading);
             }
-            (reading, quiet_since) = (retry(path, pause)?, Instant::now());
+            (reading, quiet_since) = (retry(path, step)?, Instant::now());
         }
         thread::sleep(STEP);
         let unchanged = look(path).is_ok_and(|fingerprint| fingerprint == reading.fingerprint);
         if !unchanged {
-            (reading, quiet_since) = (retry(path, pause)?, Instant::now());
+            (reading, quiet_since) = (retry(path, step)?, Instant::now());
         }
     }
 }
@@ -163,16 +164,17 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
 fn hurry(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
-    pause: &dyn Fn(),
+    step: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
     let start = Instant::now();
     while start.elapsed() < LONGEST_WAIT {
+        step();
         let (mut file, fingerprint) = open(path)?;
-        let reading = read_from(&mut file, fingerprint, pause)?;
+        let reading = read_from(&mut file, fingerprint, step)?;
         thread::sleep(BRIEF_QUIET);
         file.rewind()?;
         let later = Fingerprint::of(&file.metadata()?);
-        let again = digest(&mut file, later, pause, |_| ())?;
+        let again = digest(&mut file, later, step, |_| ())?;
         let same = later.modified == fingerprint.modified;
         if same && again == reading.digest && !looks_begun(&reading.bytes) {
             return Ok(reading);
@@ -183,10 +185,10 @@ fn hurry(
 
 /// Reads the file; a failure counts only if it lasts, for a file may be gone for a moment while
 /// another takes its name.
-fn retry(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
+fn retry(path: &Path, step: &dyn Fn()) -> Result<Reading, ReadError> {
     let start = Instant::now();
     loop {
-        match read_with_pauses(path, pause) {
+        match read_stepwise(path, step) {
             Err(_) if start.elapsed() < QUIET => thread::sleep(STEP),
             result => return result,
         }
@@ -194,30 +196,30 @@ fn retry(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
 }
 
 /// Whether a second reading says the same. It is not kept.
-fn is_still(reading: &Reading, path: &Path, pause: &dyn Fn()) -> bool {
+fn is_still(reading: &Reading, path: &Path, step: &dyn Fn()) -> bool {
     open(path).is_ok_and(|(mut file, fingerprint)| {
         fingerprint == reading.fingerprint
-            && digest(&mut file, fingerprint, pause, |_| ()).is_ok_and(|it| it == reading.digest)
+            && digest(&mut file, fingerprint, step, |_| ()).is_ok_and(|it| it == reading.digest)
     })
 }
 
 /// Reads the file as it is this moment, at rest or not.
 pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
-    read_with_pauses(path, &|| ())
+    read_stepwise(path, &|| ())
 }
 
-fn read_with_pauses(path: &Path, pause: &dyn Fn()) -> Result<Reading, ReadError> {
+fn read_stepwise(path: &Path, step: &dyn Fn()) -> Result<Reading, ReadError> {
     let (mut file, fingerprint) = open(path)?;
-    read_from(&mut file, fingerprint, pause)
+    read_from(&mut file, fingerprint, step)
 }
 
 fn read_from(
     file: &mut File,
     fingerprint: Fingerprint,
-    pause: &dyn Fn(),
+    step: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
     let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size.min(LARGEST)).unwrap_or(0));
-    let digest = digest(file, fingerprint, pause, |portion| {
+    let digest = digest(file, fingerprint, step, |portion| {
         bytes.extend_from_slice(portion);
     })?;
     Ok(Reading {
@@ -231,7 +233,7 @@ fn read_from(
 fn digest(
     file: &mut File,
     fingerprint: Fingerprint,
-    pause: &dyn Fn(),
+    step: &dyn Fn(),
     mut take: impl FnMut(&[u8]),
 ) -> Result<[u8; 32], ReadError> {
     if fingerprint.size > LARGEST {
@@ -250,7 +252,7 @@ fn digest(
         };
         digest.update(portion);
         take(portion);
-        pause();
+        step();
     }
 }
 
@@ -280,7 +282,7 @@ fn regular(metadata: &Metadata) -> Result<(), ReadError> {
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
-/// So much is read without a pause, in bytes.
+/// So much is read in one step, in bytes.
 const PORTION: usize = 256 * 1024;
 /// Two readings this far apart must agree.
 pub(crate) const QUIET: Duration = Duration::from_millis(50);

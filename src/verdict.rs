@@ -98,6 +98,8 @@ pub enum Reason {
     NoCredentials,
     /// Unknown user, wrong password, or not readable.
     BadCredentials,
+    /// Not HTTP: the request was refused before anything in it could be judged.
+    MalformedRequest,
     /// The client is not welcome.
     UserAgent,
     /// The user may not do this.
@@ -112,11 +114,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Anonymous,
         Self::NoCredentials,
         Self::BadCredentials,
+        Self::MalformedRequest,
         Self::UserAgent,
         Self::Access,
         Self::Throttled,
@@ -131,6 +134,7 @@ impl Reason {
             Self::Anonymous => "anonymous",
             Self::NoCredentials => "no-credentials",
             Self::BadCredentials => "bad-credentials",
+            Self::MalformedRequest => "malformed-request",
             Self::UserAgent => "user-agent",
             Self::Access => "access",
             Self::Throttled => "throttled",

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,6 +11,7 @@ use crate::cli::ServeOptions;
 use crate::config::Config;
 use crate::listen::{Handover, Listener};
 use crate::logging;
+use crate::metrics::Metrics;
 use crate::reload::Trigger;
 use crate::server::{ServeError, Server};
 use crate::systemd;
@@ -19,22 +21,35 @@ pub(super) fn run(options: ServeOptions) -> ExitCode {
         Ok(config) => config,
         Err(error) => return complain_of(&error),
     };
-    logging::start(config.log_format);
-    match serve(config) {
+    // Before there are threads.
+    let handover = Handover::from_environment();
+    let metrics = Arc::new(Metrics::new());
+    let log = match logging::start(config.log_format, Arc::clone(&metrics)) {
+        Ok(log) => log,
+        Err(error) => return complain(format_args!("cannot log: {error}"), FAILED),
+    };
+    let served = serve(config, handover, metrics);
+    if let Err(error) = &served {
+        log.put(format!("htgate: {error}\n").into_bytes());
+    }
+    log.finish();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(error, FAILED),
+        Err(_) => ExitCode::from(FAILED),
     }
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(
+    config: Config,
+    handover: Handover,
+    metrics: Arc<Metrics>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (addresses, mode, group) = (
         config.listen.clone(),
         config.socket_mode,
         config.socket_group.clone(),
     );
-    // Before there are threads.
-    let handover = Handover::from_environment();
-    let server = Server::load(config)?;
+    let server = Server::load(config, metrics)?;
     let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
     Ok(actix_web::rt::System::new().block_on(async {
         reload_on_hangup(server.trigger())?;

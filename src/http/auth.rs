@@ -57,7 +57,7 @@ impl std::error::Error for BadRealm {}
 pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
     let question = question(headers);
     let verdict = gate.judge.judge(&question).await;
-    gate.audit.report(&question, &verdict);
+    gate.audit.report(&question, verdict.reason());
     answer(&verdict, &gate.realm)
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
+use actix_http::error::{DispatchError, ParseError};
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
@@ -17,6 +17,8 @@ use tokio::net::{TcpStream, UnixStream};
 use super::unix_stream::UnixConnection;
 use super::{Gate, route};
 use crate::listen::Listener;
+use crate::request::Request;
+use crate::verdict::Reason;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
 ///
@@ -78,12 +80,31 @@ where
     Fut: Future<Output = ()> + 'static,
 {
     let gate = Rc::new(gate.clone());
+    let refusing = Rc::clone(&gate);
     HttpService::build()
         .keep_alive(keep_alive)
         .graceful_shutdown_signal(drained)
         // nginx closes both ways when its client has gone: the place in the waiting room is free.
         .h1_allow_half_closed(false)
         .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
+        .map_err(move |error| {
+            count_malformed(&refusing, &error);
+            error
+        })
+}
+
+/// The HTTP library answers 400 or 431 to what it cannot read, and ends the connection with the
+/// reason. Of such a request nothing is known.
+fn count_malformed(gate: &Gate, error: &DispatchError) {
+    match error {
+        DispatchError::Parse(ParseError::Io(_) | ParseError::Timeout) => (),
+        DispatchError::Parse(_) => {
+            gate.judge.metrics.count(Reason::MalformedRequest);
+            gate.audit
+                .report(&Request::default(), Reason::MalformedRequest);
+        }
+        _ => (),
+    }
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a

@@ -38,7 +38,7 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
     match gate.judge.issue(&question, &asked.scopes).await {
         Ok(token) => success(&token, request.method() == Method::POST),
         Err(verdict) => {
-            gate.audit.report(&question, &verdict);
+            gate.audit.report(&question, verdict.reason());
             refusal(&verdict, gate)
         }
     }

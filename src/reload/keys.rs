@@ -7,7 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 use super::LoadError;
+use super::current::Files;
+use super::follow::Part;
 use super::source::Source;
+use super::watchdog::Progress;
 use crate::metrics::Metrics;
 use crate::token::{CERTIFICATE_NOTICE, PairError, Settings, Signer};
 
@@ -27,7 +30,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads both for the first time.
-    pub(super) fn open(settings: Settings, metrics: &Metrics) -> Result<Self, LoadError> {
+    pub(super) fn open(settings: Settings) -> Result<Self, LoadError> {
         let (key, key_pem) = Source::open_secret(settings.key.clone(), |bytes| {
             Ok(Zeroizing::new(bytes.to_vec()))
         })?;
@@ -40,7 +43,7 @@ impl Keys {
             };
             LoadError(format!("{}: {error}", source.path().display()))
         })?;
-        let mut keys = Self {
+        Ok(Self {
             settings,
             key,
             key_pem,
@@ -49,44 +52,7 @@ impl Keys {
             apart_since: None,
             signer: Arc::new(signer),
             told: None,
-        };
-        keys.announce(metrics);
-        Ok(keys)
-    }
-
-    pub(super) fn paths(&self) -> [&Path; 2] {
-        [self.key.path(), self.certificate.path()]
-    }
-
-    pub(super) fn signer(&self) -> Arc<Signer> {
-        Arc::clone(&self.signer)
-    }
-
-    /// Takes over what changed; says whether there is another signer now.
-    pub(super) fn refresh(&mut self, force: bool, metrics: &Metrics) -> bool {
-        let key = self.key.refresh(force, |_| false, &|| ());
-        let certificate = self.certificate.refresh(force, |_| false, &|| ());
-        let mut changed = self.apart_since.is_some();
-        if let Some(pem) = key {
-            self.key_pem = Zeroizing::new(pem);
-            changed = true;
-        }
-        if let Some(pem) = certificate {
-            self.certificate_pem = pem;
-            changed = true;
-        }
-        if changed && self.pair() {
-            self.announce(metrics);
-            return true;
-        }
-        self.tell_end();
-        false
-    }
-
-    /// What keeps the files from taking effect.
-    pub(super) fn troubles(&self) -> impl Iterator<Item = &str> {
-        let troubles = [self.key.trouble(), self.certificate.trouble()];
-        troubles.into_iter().flatten()
+        })
     }
 
     /// Tries to sign with what was read last.
@@ -117,22 +83,6 @@ impl Keys {
         false
     }
 
-    fn announce(&mut self, metrics: &Metrics) {
-        log::info!(
-            "{}: signing tokens for {} with {}",
-            self.key.path().display(),
-            self.settings.service,
-            self.signer.algorithm().as_str(),
-        );
-        let end = self
-            .signer
-            .ends()
-            .map(|ends| ends.duration_since(UNIX_EPOCH));
-        metrics.tell_certificate_end(end.map(|end| end.unwrap_or_default().as_secs()));
-        self.told = None;
-        self.tell_end();
-    }
-
     /// Says once a day that the certificate ends soon.
     fn tell_end(&mut self) {
         let is_news = self.told.is_none_or(|told| told.elapsed() > DAY);
@@ -152,6 +102,57 @@ impl Keys {
             "{}: the certificate {what}; make a new key and certificate with 'htgate token init'",
             self.certificate.path().display(),
         );
+    }
+}
+
+impl Part for Keys {
+    fn paths(&self) -> Vec<&Path> {
+        vec![self.key.path(), self.certificate.path()]
+    }
+
+    fn refresh(&mut self, force: bool, progress: &Progress) -> bool {
+        let key = self.key.refresh(force, |_| false, progress, &|| ());
+        let certificate = self.certificate.refresh(force, |_| false, progress, &|| ());
+        let mut changed = self.apart_since.is_some();
+        if let Some(pem) = key {
+            self.key_pem = Zeroizing::new(pem);
+            changed = true;
+        }
+        if let Some(pem) = certificate {
+            self.certificate_pem = pem;
+            changed = true;
+        }
+        if changed && self.pair() {
+            return true;
+        }
+        self.tell_end();
+        false
+    }
+
+    fn share(&self, files: &mut Files) {
+        files.signer = Some(Arc::clone(&self.signer));
+    }
+
+    fn announce(&mut self, metrics: &Metrics) {
+        log::info!(
+            "{}: signing tokens for {} with {}",
+            self.key.path().display(),
+            self.settings.service,
+            self.signer.algorithm().as_str(),
+        );
+        let end = self
+            .signer
+            .ends()
+            .map(|ends| ends.duration_since(UNIX_EPOCH));
+        metrics.tell_certificate_end(end.map(|end| end.unwrap_or_default().as_secs()));
+        self.told = None;
+        self.tell_end();
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let troubles = [self.key.trouble(), self.certificate.trouble()];
+        let troubles: Vec<_> = troubles.into_iter().flatten().collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::LoadError;
+use super::watchdog::Progress;
 use crate::settle::{self, Fingerprint, ReadError, Reading};
 
 /// A file that is looked at again and again.
@@ -64,19 +65,26 @@ impl Source {
     }
 
     /// The file's content, if it is another one than last time. `force` reads it even where
-    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished; a large
-    /// one is read with pauses.
+    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished; a
+    /// large one is read with pauses.
     pub(super) fn refresh(
         &mut self,
         force: bool,
         looks_begun: impl Fn(&[u8]) -> bool,
+        progress: &Progress,
         pause: &dyn Fn(),
     ) -> Option<Vec<u8>> {
+        let asking = progress.ask();
+        let step = || {
+            asking.answered();
+            pause();
+        };
         let settled = match settle::look(&self.path) {
             Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
-            _ => read(&self.path, self.is_secret, looks_begun, pause)
+            _ => read(&self.path, self.is_secret, looks_begun, &step)
                 .map(|reading| (reading.fingerprint, Some(reading))),
         };
+        drop(asking);
         match settled {
             Ok((fingerprint, reading)) => {
                 self.obstruct(fingerprint.is_orphan().then(|| ORPHAN.to_owned()));
@@ -136,13 +144,13 @@ fn read(
     path: &Path,
     is_secret: bool,
     looks_begun: impl Fn(&[u8]) -> bool,
-    pause: &dyn Fn(),
+    step: &dyn Fn(),
 ) -> Result<Reading, ReadError> {
     // Before and after: it may be another file by then.
     if is_secret && !settle::look(path)?.is_private() {
         return Err(ReadError::Exposed);
     }
-    let reading = settle::settle_with_pauses(path, looks_begun, pause)?;
+    let reading = settle::settle_stepwise(path, looks_begun, step)?;
     if is_secret && !reading.fingerprint.is_private() {
         return Err(ReadError::Exposed);
     }

@@ -6,41 +6,83 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{Sources, Wake};
+use super::AllDone;
 
-/// The watch, where there is one, and the failures that have been told.
-pub(super) struct Watching {
-    watch: Option<Watch>,
-    failures: Vec<String>,
-    poll: Duration,
+/// Why to look.
+pub(super) enum Wake {
+    Look,
+    /// Whatever the file system says, and dropped when that is done.
+    Force(#[expect(dead_code, reason = "its end is what counts")] Arc<AllDone>),
+    Missed(String),
 }
 
-impl Watching {
-    pub(super) fn new(sources: &Sources, wake: &Sender<Wake>) -> Self {
-        let poll = sources.poll;
-        let watch = sources.events.then(|| Watch::new(wake.clone()));
+/// How changes of some files are noticed: by events where there are any, and by the clock.
+pub(super) struct Notice {
+    watch: Option<Watch>,
+    /// The failures that have been told.
+    failures: Vec<String>,
+    poll: Duration,
+    wakes: Receiver<Wake>,
+    /// Kept so that the receiver always has a sender.
+    wake: Sender<Wake>,
+}
+
+impl Notice {
+    /// Watches these files from now on.
+    pub(super) fn new(paths: &[&Path], poll: Duration, events: bool) -> Self {
+        let (wake, wakes) = channel();
+        let watch = events.then(|| Watch::new(wake.clone()));
         if let Some(Err(error)) = &watch {
             log::warn!("no file events ({error}); files are looked at every {poll:?}");
         }
-        Self {
+        let mut notice = Self {
             watch: watch.and_then(Result::ok),
             failures: Vec::new(),
             poll,
-        }
+            wakes,
+            wake,
+        };
+        notice.follow(paths);
+        notice
     }
 
-    pub(super) fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) {
+    pub(super) fn wake(&self) -> Sender<Wake> {
+        self.wake.clone()
+    }
+
+    pub(super) fn poll(&self) -> Duration {
+        self.poll
+    }
+
+    /// What has come since the last time, or nothing by then.
+    pub(super) fn wait_until(&self, deadline: Instant) -> Vec<Wake> {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let first = self.wakes.recv_timeout(rest).ok();
+        let wakes: Vec<_> = first.into_iter().chain(self.wakes.try_iter()).collect();
+        for wake in &wakes {
+            if let Wake::Missed(why) = wake {
+                log::warn!(
+                    "file events were missed ({why}); looking every {:?} goes on",
+                    self.poll
+                );
+            }
+        }
+        wakes
+    }
+
+    /// Watches wherever the links of these paths lead now.
+    pub(super) fn follow(&mut self, paths: &[&Path]) {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        let failures = watch.follow(paths);
+        let failures = watch.follow(paths.iter().copied());
         for failure in &failures {
             if !self.failures.contains(failure) {
                 log::warn!(
