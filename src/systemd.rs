@@ -3,6 +3,7 @@
 //! told of a failure: without systemd there is nobody to tell, and the service goes on. A thread of
 //! its own does the telling: a systemd that does not listen must not hold up a reload.
 
+use std::env;
 use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -41,6 +42,7 @@ fn tell(states: &[NotifyState<'_>]) {
 }
 
 fn start() -> Option<SyncSender<String>> {
+    env::var_os("NOTIFY_SOCKET")?;
     let (sender, queue) = sync_channel::<String>(LENGTH);
     let talk = move || {
         for message in queue {
