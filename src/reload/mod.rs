@@ -25,7 +25,7 @@ use crate::systemd;
 use crate::token;
 
 /// Reads the rules out of the configuration file's bytes. The error is one line.
-pub type ParseRules = Box<dyn Fn(&[u8]) -> Result<Rules, String> + Send>;
+pub type ParseRules = Box<dyn FnMut(&[u8]) -> Result<Rules, String> + Send>;
 
 /// What to load, and how to notice that it changed.
 pub struct Sources {
@@ -117,7 +117,7 @@ impl Reload {
 
         let mut rules = sources.rules;
         let mut config = None;
-        if let Some((path, parse)) = sources.config {
+        if let Some((path, mut parse)) = sources.config {
             let (source, parsed) = Source::open(path, |bytes| parse(bytes))?;
             rules = parsed;
             config = Some((source, parse));
