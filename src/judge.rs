@@ -75,7 +75,8 @@ impl Judge {
             let who = known
                 .as_ref()
                 .map_or(Who::Anonymous, |user| Who::User(user.as_bytes()));
-            let grants = Grants::of(scopes, who, snapshot.access());
+            let server = request.server_name();
+            let grants = Grants::of(scopes, who, server, snapshot.access());
             signer
                 .sign(known, grants, SystemTime::now())
                 .map_err(|error| {

@@ -101,6 +101,7 @@ impl Server {
         let gate = http::Gate {
             judge: Arc::new(judge),
             audit: Audit::open()?,
+            front: config.front,
             realm: config.realm,
             tokens,
         };

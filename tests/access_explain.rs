@@ -28,6 +28,11 @@ actions = ['pull']
 users = ['anonymous']
 repositories = ['public/**']
 actions = ['pull']
+
+[[access]]
+users = ['carol']
+repositories = ['//registry.example/carol/*']
+actions = ['push']
 ";
 
 fn explain(config: &Path, arguments: &[&str]) -> Output {
@@ -138,6 +143,52 @@ fn explain_says_who_may_what_and_why() {
             1,
             &["denied: credentials are needed"],
         ),
+        (
+            &[
+                "--user",
+                "carol",
+                "--method",
+                "POST",
+                "--uri",
+                "/v2/carol/app/blobs/uploads/",
+                "--server",
+                "registry.example",
+            ],
+            0,
+            &[
+                "allowed: by rule 3, in line 11",
+                "server: registry.example\n",
+                "seen as: push carol/app",
+            ],
+        ),
+        (
+            &[
+                "--user",
+                "carol",
+                "--method",
+                "POST",
+                "--uri",
+                "/v2/carol/app/blobs/uploads/",
+            ],
+            1,
+            &["denied: no rule allows push carol/app"],
+        ),
+        (
+            &[
+                "--user",
+                "carol",
+                "--method",
+                "POST",
+                "--uri",
+                "/v2/carol/app/blobs/uploads/",
+                "--server",
+                "registry.example",
+                "--content-type",
+                "multipart/form-data",
+            ],
+            1,
+            &["seen as: an upload must not be a form"],
+        ),
         (&["--method", "GET"], 2, &["--uri"]),
         (
             &[
@@ -165,7 +216,7 @@ fn explain_says_who_may_what_and_why() {
             );
         }
     }
-    fs::write(&config, "").unwrap();
+    fs::write(&config, "# no rules\n").unwrap();
     let output = explain(
         &config,
         &["--user", "x", "--method", "PUT", "--uri", manifest],
@@ -288,6 +339,23 @@ fn explain_says_what_a_token_would_grant() {
                 );
             }
         }
+    }
+    // Tokens are granted for the server that asks for them.
+    let scope = "repository:carol/app:push";
+    for (server, code, expected) in [
+        (
+            "registry.example",
+            0,
+            "granted: repository:carol/app:push\n",
+        ),
+        ("docs.example", 1, "denied: no rule allows any of it\n"),
+    ] {
+        let arguments = ["--user", "carol", "--scope", scope, "--server", server];
+        let output = explain(&config, &arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{server}: {text}");
+        let server = format!("server: {server}\n");
+        assert!(text.contains(expected) && text.contains(&server), "{text}");
     }
     // It is one or the other.
     for other in ["--method", "--uri", "--content-type"] {

@@ -162,16 +162,57 @@ fn rules_are_reloaded_and_a_mistake_keeps_the_last_but_no_removed_user() {
         eventually("alice is refused", patience, || may("alice", "new") == 401);
         assert_eq!((may("bob", "old"), may("bob", "new")), (403, 204));
 
-        // A file without rules may be one that is about to get some: it is given a second.
-        fs::write(&config, "# rules\n").unwrap();
-        let second = Duration::from_secs(1);
-        let took = eventually("no rules", patience + second, || {
-            may("bob", "anything") == 204
-        });
-        assert!(took > second, "{took:?}");
-        gate.wait_for_log("no access rules any more, so every user may do everything");
+        fs::write(&config, pull("*", "old/*")).unwrap();
+        eventually("the fixed rules", patience, || may("bob", "old") == 204);
         assert!(readyz().ends_with("failed: none\n"));
         assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+    });
+}
+
+#[test]
+fn rules_that_are_gone_stay_until_a_restart() {
+    both_ways(|options, patience| {
+        let rules = pull("bob", "old/*") + "[groups]\ng = ['alice']\n";
+        let (mut gate, config) = start(&rules, options);
+        let may = |gate: &Gate, repository: &str| {
+            let credentials = format!("Authorization: {}", basic("bob", "secret"));
+            let uri = format!("X-Original-URI: /v2/{repository}/x/tags/list");
+            ask(gate, &[&credentials, "X-Original-Method: GET", &uri]).0
+        };
+        let one = &rules[..rules.find("[groups]").unwrap()];
+        // A file that looks as if it were begun is given a second.
+        let patience = patience + Duration::from_secs(1);
+        let gone = "is gone; put it back, or restart htgate to do without it; the last good rules";
+        let rows = [
+            ("", "the file is empty; write settings or rules into it"),
+            ("# rules\n", &format!("[[access]] {gone}")),
+            ("[groups]\ng = ['alice']\n", "[groups] without [[access]]"),
+            (one, &format!("[groups] {gone}")),
+            (
+                &one[..one.find("actions").unwrap()],
+                "rule 1: 'repositories' without 'actions'",
+            ),
+        ];
+        for (text, expected) in rows {
+            fs::write(&config, text).unwrap();
+            eventually(expected, patience, || {
+                assert_eq!(
+                    (may(&gate, "old"), may(&gate, "new")),
+                    (204, 403),
+                    "{text:?}"
+                );
+                gate.ask("GET /readyz", &[]).text().contains(expected)
+            });
+            gate.wait_for_log(expected);
+            assert_eq!(gate.metric("htgate_reload_trouble"), 1.0, "{text:?}");
+        }
+        fs::write(&config, "# rules\n").unwrap();
+        gate.child.kill().unwrap();
+        gate.child.wait().unwrap();
+        let mut all = vec!["--config", config.to_str().unwrap()];
+        all.extend(options);
+        gate.start_again(&all);
+        assert_eq!(may(&gate, "new"), 204);
     });
 }
 
@@ -217,9 +258,26 @@ fn a_mistake_stops_the_start() {
             "line 1: unknown key 'acess'; the nearest known one is 'access'",
         ),
         (
-            "[groups]\ng = ['@h']\n",
+            &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),
             "[groups] g: \"@h\" is no user's name",
         ),
+        ("[groups]\ng = ['h']\n", "[groups] without [[access]]; "),
+        ("", "the file is empty; write settings or rules into it"),
+        (" \n", "the file is empty; write settings or rules into it"),
+        (
+            "[[access]]\nusers = ['a']\npaths = ['/']\n",
+            "line 1: [[access]] rule 1: 'paths' without 'methods'; add which ones (methods = \
+             [\"*\"] is any method)",
+        ),
+        (
+            "[user_agent]\ndeny = ['x']\n",
+            "[user_agent] has no 'except'; write both lists, an empty one as except = []",
+        ),
+        (
+            &pull("a", "//Registry.example/a"),
+            "line 1: [[access]] rule 1: pattern \"//Registry.example/a\" can never match: after",
+        ),
+        ("front = 'apache'\n", "line 1: unknown variant `apache`"),
         (
             &pull("@g", "a"),
             "line 1: [[access]] rule 1: unknown group '@g'; name its members in [groups]",
@@ -261,6 +319,7 @@ fn a_site_that_is_no_registry() {
         [[access]]
         users = ['bob']
         paths = ['/admin/**']
+        methods = ['*']
         [[access]]
         users = ['anonymous']
         paths = ['/public/**']

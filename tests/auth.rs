@@ -271,7 +271,7 @@ fn the_realm_and_user_agents_can_be_chosen() {
     let config = folder.path().join("htgate.toml");
     std::fs::write(
         &config,
-        "realm = 'the \"realm\"'\n[user_agent]\ndeny = ['^evil']\n",
+        "realm = 'the \"realm\"'\n[user_agent]\ndeny = ['^evil']\nexcept = []\n",
     )
     .unwrap();
     let gate = Gate::start_in(folder, &["--config", config.to_str().unwrap()]);

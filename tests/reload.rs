@@ -291,7 +291,7 @@ fn user_agent_rules_are_reloaded_and_a_mistake_keeps_the_last() {
         let folder = support::folder();
         fs::write(folder.path().join("htpasswd"), line("alice", "secret", 4)).unwrap();
         let config = folder.path().join("htgate.toml");
-        fs::write(&config, "[user_agent]\ndeny = ['^evil']\n").unwrap();
+        fs::write(&config, "[user_agent]\ndeny = ['^evil']\nexcept = []\n").unwrap();
         let mut all = vec!["--config", config.to_str().unwrap()];
         all.extend(options);
         let gate = Gate::start_in(folder, &all);
@@ -300,11 +300,21 @@ fn user_agent_rules_are_reloaded_and_a_mistake_keeps_the_last() {
                 .status
         };
         assert_eq!((agent("evil/1"), agent("bad/1")), (403, 401));
-        fs::write(&config, "[user_agent]\ndeny = ['^bad']\n").unwrap();
+        let half = "[user_agent]\ndeny = ['^bad']\n";
+        fs::write(&config, half).unwrap();
+        let readyz = || gate.ask("GET /readyz", &[]).text();
+        eventually("half of the rules is told", patience, || {
+            readyz().contains("[user_agent] has no 'except'")
+        });
+        assert_eq!((agent("evil/1"), agent("bad/1")), (403, 401));
+        fs::write(&config, half.to_owned() + "except = []\n").unwrap();
         eventually("the new rules", patience, || agent("bad/1") == 403);
         assert_eq!(agent("evil/1"), 401);
-        fs::write(&config, "workers = 7\n[user_agent]\ndeny = ['(']\n").unwrap();
-        let readyz = || gate.ask("GET /readyz", &[]).text();
+        fs::write(
+            &config,
+            "workers = 7\n[user_agent]\ndeny = ['(']\nexcept = []\n",
+        )
+        .unwrap();
         eventually("the mistake is told", patience, || {
             readyz().contains("unclosed group")
         });
@@ -315,7 +325,11 @@ fn user_agent_rules_are_reloaded_and_a_mistake_keeps_the_last() {
             gate.login("alice", "secret") == 401
         });
         assert_eq!(gate.login("bob", "secret"), 204);
-        fs::write(&config, "workers = 7\n[user_agent]\ndeny = []\n").unwrap();
+        fs::write(
+            &config,
+            "workers = 7\n[user_agent]\ndeny = []\nexcept = []\n",
+        )
+        .unwrap();
         eventually("the mended rules", patience, || agent("bad/1") == 401);
         assert!(readyz().ends_with("failed: none\n"));
         gate.wait_for_log("take effect with a restart: workers");

@@ -16,7 +16,7 @@ from peers import Subject
 # What a docker client asks for most.
 URI = "/v2/team/app/blobs/sha256:" + "0" * 64
 RULES = 1000
-NONE = "no rules"
+NONE, NO_RULES = "no rules", "# none\n"
 LEAST = 0.95
 TURNS = 6
 
@@ -76,9 +76,9 @@ def front(stage, htpasswd, name, rules):
 def paths():
     """Sets of rules for a site, by name."""
     def allow(user, path):
-        return f"[[access]]\nusers = ['{user}']\npaths = ['{path}']\n"
+        return f"[[access]]\nusers = ['{user}']\npaths = ['{path}']\nmethods = ['*']\n"
     others = "".join(allow(f"user-{n}", f"/part-{n}/**") for n in range(RULES - 1))
-    return {f"through nginx, {NONE}": "",
+    return {f"through nginx, {NONE}": NO_RULES,
             f"through nginx, {RULES} rules": others + allow(USER, "/**")}
 
 
@@ -87,7 +87,7 @@ def kinds():
     others = range(RULES - 1)
     last = rule([USER], ["team/*"])
     return {
-        NONE: "",
+        NONE: NO_RULES,
         f"{RULES} rules, each for another user":
             "".join(rule([f"user-{n}"], ["team/*"]) for n in others) + last,
         f"{RULES} rules, all for one user":

@@ -7,7 +7,7 @@ use super::name::{is_digest, is_reference, is_repository, is_upload};
 use super::target::Target;
 use super::{Action, Unclear, registry_path};
 use crate::percent::decode;
-use crate::request::{Field, Request};
+use crate::request::{BodyType, Field, Request};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl fmt::Display for Asked<'_> {
 pub struct RequestLine<'a> {
     method: &'a str,
     target: Target<'a>,
-    content_type: Field<'a>,
+    content_type: BodyType<'a>,
 }
 
 impl<'a> RequestLine<'a> {
@@ -179,14 +179,14 @@ fn from_parameters(query: &[u8]) -> Result<Vec<String>, Unclear> {
     Ok(found)
 }
 
-/// A registry takes parameters from a form in the body too, and nginx does not show us bodies.
+/// A registry also takes parameters from a form in the body, and nginx does not show us bodies.
 /// What is not certainly of another type may be one: Go lower-cases more than ASCII letters, and
 /// takes the first of many fields, which newer versions of nginx join with commas.
-fn may_be_form(content_type: Field<'_>) -> bool {
+fn may_be_form(content_type: BodyType<'_>) -> bool {
     let text = match content_type {
-        Field::Absent => return false,
-        Field::One(text) => text,
-        Field::Repeated => return true,
+        BodyType::None => return false,
+        BodyType::Named(text) => text,
+        BodyType::Unknown => return true,
     };
     let kind = text.split(|byte| *byte == b';').next().unwrap_or_default();
     let kind = kind.trim_ascii().to_ascii_lowercase();

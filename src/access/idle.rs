@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::rules::{Grant, Subject};
-use super::{Access, Action};
+use super::Access;
+use super::rules::{Grant, Methods, Subject};
 
 /// A rule that changes nothing, in whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +21,6 @@ pub struct Idle {
 pub enum IdleReason {
     /// It names nobody, or only groups without members.
     NoUsers,
-    /// It names repositories and nothing to do with them.
-    NoActions,
-    /// It names actions and no repositories.
-    NoRepositories,
-    /// It names methods and no paths.
-    NoPaths,
-    /// It names neither repositories nor paths.
-    Nothing,
     /// Another rule, counted from 1, allows all of it already.
     Covered(usize),
 }
@@ -38,10 +30,6 @@ impl fmt::Display for Idle {
         write!(f, "line {}: [[access]] rule {}: ", self.line, self.rule)?;
         f.write_str(match &self.why {
             IdleReason::NoUsers => "it applies to nobody; name users, or give its groups members",
-            IdleReason::NoActions => "'repositories' without 'actions' allow nothing",
-            IdleReason::NoRepositories => "'actions' without 'repositories' allow nothing",
-            IdleReason::NoPaths => "'methods' without 'paths' allow nothing",
-            IdleReason::Nothing => "it allows nothing; say repositories and actions, or paths",
             IdleReason::Covered(other) => {
                 return write!(
                     f,
@@ -58,68 +46,44 @@ impl Access {
         let mut found = Vec::new();
         for (grant, rule) in self.grants.iter().zip(1..) {
             let mut report = |why| {
-                found.push(Idle {
-                    line: grant.line,
-                    rule,
-                    why,
-                });
+                let line = grant.line;
+                found.push(Idle { line, rule, why });
             };
-            let before = self.shortcomings(grant);
-            let is_whole = before.is_empty();
-            before.into_iter().for_each(&mut report);
+            if grant.users.iter().all(|subject| self.is_nobody(subject)) {
+                report(IdleReason::NoUsers);
+                continue;
+            }
             // Of two that are alike, the later one changes nothing.
             let covering = self.grants.iter().zip(1..).find(|(other, number)| {
                 *number != rule
                     && self.covers(other, grant)
                     && (*number < rule || !self.covers(grant, other))
             });
-            if let (Some((_, other)), true) = (covering, is_whole) {
+            if let Some((_, other)) = covering {
                 report(IdleReason::Covered(other));
             }
         }
         found
     }
 
-    fn shortcomings(&self, grant: &Grant) -> Vec<IdleReason> {
-        let is_nobody = |subject: &Subject| match subject {
+    fn is_nobody(&self, subject: &Subject) -> bool {
+        match subject {
             Subject::Group(_) => self.names(subject).is_empty(),
             Subject::Anonymous | Subject::AnyUser | Subject::User(_) => false,
-        };
-        let needs_repositories = grant
-            .actions
-            .iter()
-            .any(|action| *action != Action::Catalog);
-        let allows_nothing = grant.repositories.is_empty()
-            && grant.paths.is_empty()
-            && grant.actions.is_empty()
-            && grant.methods.is_empty();
-        let all = [
-            (grant.users.iter().all(is_nobody), IdleReason::NoUsers),
-            (
-                !grant.repositories.is_empty() && grant.actions.is_empty(),
-                IdleReason::NoActions,
-            ),
-            (
-                grant.repositories.is_empty() && needs_repositories,
-                IdleReason::NoRepositories,
-            ),
-            (
-                grant.paths.is_empty() && !grant.methods.is_empty(),
-                IdleReason::NoPaths,
-            ),
-            (allows_nothing, IdleReason::Nothing),
-        ];
-        let holding = all.into_iter().filter(|(holds, _)| *holds);
-        holding.map(|(_, why)| why).collect()
+        }
     }
 
     /// Whether one rule allows whatever another one allows.
     fn covers(&self, ours: &Grant, theirs: &Grant) -> bool {
         let has_pattern = |pattern| ours.repositories.iter().any(|own| own.covers(pattern));
         let has_path = |pattern| ours.paths.iter().any(|own| own.covers(pattern));
-        let has_methods = ours.methods.is_empty()
-            || (!theirs.methods.is_empty()
-                && theirs.methods.iter().all(|method| ours.has_method(method)));
+        let has_methods = match (&ours.methods, &theirs.methods) {
+            (Methods::Any, _) => true,
+            (Methods::These(_), Methods::Any) => false,
+            (Methods::These(_), Methods::These(methods)) => {
+                methods.iter().all(|method| ours.has_method(method))
+            }
+        };
         theirs.actions.iter().all(|action| ours.has_action(*action))
             && theirs.repositories.iter().all(has_pattern)
             && theirs.paths.iter().all(has_path)
@@ -147,3 +111,6 @@ impl Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 //! is refused. Knows no status codes and no files.
 
 mod asked;
+mod fault;
 mod idle;
 mod name;
 mod pattern;
 mod rules;
+mod sites;
 mod target;
 mod tree;
 
@@ -17,12 +19,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub use self::asked::{Asked, RequestLine};
+pub use self::fault::{Key, RuleError, RuleFault};
 pub use self::idle::{Idle, IdleReason};
 pub(crate) use self::name::is_repository;
 pub use self::pattern::PatternFault;
 use self::rules::Grant;
-pub use self::rules::{Groups, Rule, RuleError, RuleFault};
-use self::tree::Tree;
+pub use self::rules::{Groups, Rule};
+use self::sites::{Here, Sites};
 use crate::request::Request;
 
 /// What may be done in a registry.
@@ -64,8 +67,7 @@ pub struct Access {
     /// Those that apply to any other user.
     any_user: Arc<[RuleId]>,
     anonymous: Arc<[RuleId]>,
-    repositories: Tree,
-    paths: Tree,
+    sites: Sites,
     catalog: Vec<RuleId>,
 }
 
@@ -113,7 +115,8 @@ pub enum Obstacle {
 /// Why a request cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unclear {
-    /// `X-Original-Method` or `X-Original-URI` is missing, doubled or malformed.
+    /// `X-Original-Method` or `X-Original-URI` is missing, doubled or malformed, or
+    /// `X-Original-Server` is doubled.
     Headers,
     /// The path can be read in two ways.
     Path(&'static str),
@@ -123,7 +126,7 @@ pub enum Unclear {
     Endpoint,
     /// What a blob shall be mounted from is no repository's name.
     From,
-    /// An upload that may have parameters in its body.
+    /// An upload that may have parameters in its body: a form, or something of unknown type.
     Form,
 }
 
@@ -142,17 +145,18 @@ impl Access {
             Err(unclear) => return Decision::Deny(Obstacle::Unclear(unclear)),
         };
         match line.asked() {
-            Ok(asked) => self.weigh(who, &asked),
+            Ok(asked) => self.weigh(who, request.server_name(), &asked),
             Err(unclear) => Decision::Deny(Obstacle::Unclear(unclear)),
         }
     }
 
-    /// Whether they may do this, whatever the request looks like by which they will.
-    pub fn allows(&self, who: Who<'_>, asked: &Asked<'_>) -> bool {
+    /// Whether they may do this on the server of that name, whatever the request looks like by
+    /// which they will.
+    pub fn allows(&self, who: Who<'_>, server: Option<&str>, asked: &Asked<'_>) -> bool {
         if self.grants.is_empty() {
             return who != Who::Anonymous;
         }
-        self.weigh(who, asked).is_allow()
+        self.weigh(who, server, asked).is_allow()
     }
 
     /// Whether there are any rules.
@@ -167,8 +171,9 @@ impl Access {
             .map(|grant| grant.line)
     }
 
-    fn weigh(&self, who: Who<'_>, asked: &Asked<'_>) -> Decision {
+    fn weigh(&self, who: Who<'_>, server: Option<&str>, asked: &Asked<'_>) -> Decision {
         let own = self.rules_of(who);
+        let here = self.sites.at(server);
         let found = match asked {
             // Clients decide here whether to send a password at all: anonymous is asked for one.
             Asked::Base if who == Who::Anonymous => return Decision::Deny(Obstacle::Anonymous),
@@ -177,15 +182,18 @@ impl Access {
             Asked::Repository { action, name, from } => {
                 let missing = from
                     .iter()
-                    .find(|name| self.first_rule(own, Action::Pull, name).is_none());
+                    .find(|name| self.first_rule(&here, own, Action::Pull, name).is_none());
                 if let Some(name) = missing {
                     return Decision::Deny(Obstacle::NoRule(format!("{} {name}", Action::Pull)));
                 }
-                self.first_rule(own, *action, name)
+                self.first_rule(&here, own, *action, name)
             }
             Asked::Path { method, path } => {
                 let relative = path.strip_prefix('/').unwrap_or(path);
-                self.first_in(&self.paths, relative, own, |grant| grant.has_method(method))
+                let has_method = |grant: &Grant| grant.has_method(method);
+                let mut first = First::of(&self.grants, own, has_method);
+                here.paths(relative, |rules| first.look_at(rules));
+                first.rule
             }
         };
         match found {
@@ -204,26 +212,41 @@ impl Access {
         }
     }
 
-    fn first_rule(&self, own: &[RuleId], action: Action, name: &str) -> Option<RuleId> {
-        self.first_in(&self.repositories, name, own, |grant| {
-            grant.has_action(action)
-        })
+    fn first_rule(
+        &self,
+        here: &Here<'_>,
+        own: &[RuleId],
+        action: Action,
+        name: &str,
+    ) -> Option<RuleId> {
+        let mut first = First::of(&self.grants, own, |grant| grant.has_action(action));
+        here.repositories(name, |rules| first.look_at(rules));
+        first.rule
+    }
+}
+
+/// Looks for the first rule that applies and grants something.
+struct First<'a, F> {
+    grants: &'a [Grant],
+    own: &'a [RuleId],
+    does_grant: F,
+    rule: Option<RuleId>,
+}
+
+impl<'a, F: Fn(&Grant) -> bool> First<'a, F> {
+    fn of(grants: &'a [Grant], own: &'a [RuleId], does_grant: F) -> Self {
+        Self {
+            grants,
+            own,
+            does_grant,
+            rule: None,
+        }
     }
 
-    fn first_in(
-        &self,
-        tree: &Tree,
-        name: &str,
-        own: &[RuleId],
-        grants: impl Fn(&Grant) -> bool,
-    ) -> Option<RuleId> {
-        let mut first = None;
-        tree.matches(name, |rules| {
-            let good = |rule| self.grants.get(rule as usize).is_some_and(&grants);
-            let found = first_common(rules, own, good);
-            first = first.into_iter().chain(found).min();
-        });
-        first
+    fn look_at(&mut self, rules: &[RuleId]) {
+        let good = |rule| self.grants.get(rule as usize).is_some_and(&self.does_grant);
+        let found = first_common(rules, self.own, good);
+        self.rule = self.rule.into_iter().chain(found).min();
     }
 }
 
@@ -253,12 +276,14 @@ impl Decision {
 impl fmt::Display for Unclear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Headers => "the method or the URI is missing, doubled or malformed",
+            Self::Headers => {
+                "the method or the URI is missing, doubled or malformed, or the server is doubled"
+            }
             Self::Path(why) => return write!(f, "the path can be read in two ways: {why}"),
             Self::Query => "the query can be read in two ways: it has a ';', '#' or broken escape",
             Self::Endpoint => "a registry has no such endpoint, or not with this method",
             Self::From => "'from' in the query is no repository's name",
-            Self::Form => "an upload may not come as a form",
+            Self::Form => "an upload must not be a form, nor of unknown Content-Type",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Patterns over components between slashes: `*` is one component, `**` any number of them, at
-//! the end at least one. What can never match is an error.
+//! the end at least one. `//SERVER/` before it is the one server where it holds. What can never
+//! match is an error.
 
 use std::fmt;
 
@@ -9,7 +10,11 @@ use super::target::Target;
 
 /// A pattern for repositories, or for paths without their first slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Piece>);
+pub(super) struct Pattern {
+    /// The only server where it holds, if it names one.
+    server: Option<Box<str>>,
+    pieces: Vec<Piece>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -24,6 +29,7 @@ pub(super) enum Piece {
 impl Pattern {
     /// A pattern over the names of repositories.
     pub(super) fn repository(text: &str) -> Result<Self, PatternFault> {
+        let (server, text) = split_server(text)?;
         let pieces = split(text)?;
         let mut longest = 0;
         for (number, piece) in pieces.iter().enumerate() {
@@ -46,11 +52,16 @@ impl Pattern {
         if longest > LONGEST_REPOSITORY + 1 {
             return Err(PatternFault::NoName);
         }
-        Ok(Self(pieces))
+        Ok(Self { server, pieces })
     }
 
     /// A pattern over decoded paths.
     pub(super) fn path(text: &str) -> Result<Self, PatternFault> {
+        let (server, text) = match split_server(text)? {
+            // The slash after the server is the path's first.
+            (Some(server), relative) => (Some(server), format!("/{relative}")),
+            (None, text) => (None, text.to_owned()),
+        };
         let relative = text.strip_prefix('/').ok_or(PatternFault::NoSlash)?;
         // Escaped, so that only what stays as it is when it is decoded can be a pattern.
         let escaped: String = text
@@ -67,25 +78,51 @@ impl Pattern {
         if !is_clean || text.contains('%') {
             return Err(PatternFault::Unclean);
         }
-        if registry_path(text).is_some() {
+        if registry_path(&text).is_some() {
             return Err(PatternFault::Registry);
         }
-        split(relative).map(Self)
+        let pieces = split(relative)?;
+        Ok(Self { server, pieces })
     }
 
-    /// `**`.
-    pub(super) fn everything() -> Self {
-        Self(vec![Piece::Deep])
+    /// Whether it is `**`, on every server.
+    pub(super) fn is_everything(&self) -> bool {
+        self.server.is_none() && self.pieces == [Piece::Deep]
+    }
+
+    /// The only server where it holds, if it names one.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.server.as_deref()
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {
-        &self.0
+        &self.pieces
     }
 
-    /// Whether this one matches whatever the other one matches. Says no where it cannot tell.
+    /// Whether this one matches whatever the other one matches, wherever that holds. Says no where
+    /// it cannot tell.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        covers(&self.0, &other.0)
+        let holds_there = self.server.is_none() || self.server == other.server;
+        holds_there && covers(&self.pieces, &other.pieces)
     }
+}
+
+/// Takes `//SERVER/` from the beginning of a pattern. nginx lower-cases the names in a
+/// `server_name`, except regular expressions, and drops a dot at the beginning of the first.
+fn split_server(text: &str) -> Result<(Option<Box<str>>, &str), PatternFault> {
+    let Some(text) = text.strip_prefix("//") else {
+        return Ok((None, text));
+    };
+    let (server, rest) = text.split_once('/').ok_or(PatternFault::Server)?;
+    let is_unlike_nginx = |c: char| c.is_ascii_uppercase() || c.is_whitespace() || c.is_control();
+    let fits = match server.strip_prefix('~') {
+        Some(expression) => !expression.is_empty() && !expression.contains(char::is_control),
+        None => !server.is_empty() && !server.starts_with('.') && !server.contains(is_unlike_nginx),
+    };
+    if !fits {
+        return Err(PatternFault::Server);
+    }
+    Ok((Some(server.into()), rest))
 }
 
 fn split(text: &str) -> Result<Vec<Piece>, PatternFault> {
@@ -129,6 +166,8 @@ pub enum PatternFault {
     Unclean,
     /// A path that is the registry's.
     Registry,
+    /// A server's name that nginx never has, or none, or nothing after it.
+    Server,
 }
 
 impl fmt::Display for PatternFault {
@@ -145,7 +184,11 @@ impl fmt::Display for PatternFault {
                  empty segments, '.' or '..'"
             }
             Self::Registry => {
-                "what is under /v2/ is the registry's: say 'repositories' and 'actions'"
+                "what is under /v2/ is the registry's: use 'repositories' and 'actions'"
+            }
+            Self::Server => {
+                "after '//' comes the first server_name of nginx's block, in lower case and \
+                 without a leading dot, and then '/': '//docs.example/docs/**'"
             }
         })
     }
@@ -170,11 +213,31 @@ mod tests {
             "Host.example:5000/*",
             "**/HOST/a",
             "a/**/**",
+            "//registry.example/team/**",
+            "//registry.example/**",
+            "//_/a",
+            "//*.example.com/a",
+            "//www.example.*/a",
+            "//~^Registry[0-9]+\\.example$/a",
+            "//a:5000/x",
         ] {
             assert!(Pattern::repository(text).is_ok(), "{text}");
         }
         for text in [
-            "/", "/*", "/**", "/docs/", "/docs/**", "/a b/ü", "/what?", "/v3", "/v2x/**", "/**/v2/",
+            "/",
+            "/*",
+            "/**",
+            "/docs/",
+            "/docs/**",
+            "/a b/ü",
+            "/what?",
+            "/v3",
+            "/v2x/**",
+            "/**/v2/",
+            "//docs.example/",
+            "//docs.example/**",
+            "//docs.example/docs/",
+            "//bücher.example/a",
         ] {
             assert!(Pattern::path(text).is_ok(), "{text}");
         }
@@ -182,7 +245,7 @@ mod tests {
 
     #[test]
     fn patterns_that_cannot() {
-        use PatternFault::{NoName, NoSlash, Registry, Star, Unclean};
+        use PatternFault::{NoName, NoSlash, Registry, Server, Star, Unclean};
         let long = format!("a/{}", "b".repeat(254));
         let rows = [
             ("", NoName),
@@ -203,6 +266,17 @@ mod tests {
             ("team-*", Star),
             ("***", Star),
             ("a/**b", Star),
+            ("//registry.example/", NoName),
+            ("//registry.example//a", NoName),
+            ("//registry.example/Team/App", NoName),
+            ("//registry.example/team-*", Star),
+            ("//registry.example", Server),
+            ("///team/app", Server),
+            ("//Registry.example/team/app", Server),
+            ("//.example.com/team/app", Server),
+            ("//registry example/team/app", Server),
+            ("//registry.example\n/team/app", Server),
+            ("//~/team/app", Server),
         ];
         for (text, fault) in rows {
             assert_eq!(Pattern::repository(text).unwrap_err(), fault, "{text}");
@@ -212,7 +286,13 @@ mod tests {
             ("docs/**", NoSlash),
             ("**", NoSlash),
             ("/a//b", Unclean),
-            ("//", Unclean),
+            ("//", Server),
+            ("///", Server),
+            ("//docs.example", Server),
+            ("//Docs.example/docs/**", Server),
+            ("//docs.example//a", Unclean),
+            ("//docs.example/../a", Unclean),
+            ("//docs.example/v2/a", Registry),
             ("/a/../b", Unclean),
             ("/./", Unclean),
             ("/a%20b", Unclean),
@@ -254,6 +334,11 @@ mod tests {
             ("a/**/b", "a/b", true),
             ("a/**/b", "a/x/*/b", true),
             ("a/**/b", "a/b/c", false),
+            ("a/**", "//s/a/b", true),
+            ("//s/a/**", "//s/a/b", true),
+            ("//s/a/**", "a/b", false),
+            ("//s/a/**", "//t/a/b", false),
+            ("//s/**", "//s.example/a", false),
         ];
         for (ours, theirs, expected) in rows {
             let parse = |text| Pattern::repository(text).unwrap();

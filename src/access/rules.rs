@@ -1,11 +1,11 @@
 //! Rules as people write them, to rules that can be applied. What cannot be meant is an error.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::fault::{Key, RuleError, RuleFault};
 use super::pattern::{Pattern, PatternFault};
 use super::{Access, Action, RuleId};
 
@@ -18,16 +18,16 @@ pub type Groups = BTreeMap<String, Vec<String>>;
 pub struct Rule {
     /// Names, `@group`, `*` for any user, `anonymous`.
     pub users: Vec<String>,
-    /// Patterns over the names of repositories.
+    /// Patterns over the names of repositories; needs `actions`.
     #[serde(default)]
     pub repositories: Vec<String>,
-    /// What may be done with them.
+    /// What may be done with them; needs `repositories`, except for the catalog alone.
     #[serde(default)]
     pub actions: Vec<Action>,
-    /// Patterns over paths outside a registry.
+    /// Patterns over paths outside a registry; needs `methods`.
     #[serde(default)]
     pub paths: Vec<String>,
-    /// With these methods; any where none is given.
+    /// With these methods, `*` for any; needs `paths`.
     #[serde(default)]
     pub methods: Vec<String>,
 }
@@ -40,7 +40,15 @@ pub(super) struct Grant {
     pub(super) repositories: Vec<Pattern>,
     pub(super) actions: Vec<Action>,
     pub(super) paths: Vec<Pattern>,
-    pub(super) methods: Vec<String>,
+    pub(super) methods: Methods,
+}
+
+/// With which methods.
+#[derive(Debug)]
+pub(super) enum Methods {
+    /// `*`.
+    Any,
+    These(Vec<String>),
 }
 
 /// Whom a rule applies to.
@@ -51,32 +59,6 @@ pub(super) enum Subject {
     AnyUser,
     Group(String),
     User(String),
-}
-
-/// What is wrong with a rule or a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError {
-    /// The rule's line in the file, and its number, counted from 1. A group has none.
-    pub place: Option<(usize, usize)>,
-    /// What it is.
-    pub fault: RuleFault,
-}
-
-/// What cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleFault {
-    /// A group that there is not, and the one with the most similar name.
-    UnknownGroup(String, Option<String>),
-    /// A group that has something else than names of users in it.
-    Member(String, String),
-    /// Nobody's name.
-    NoUser(String),
-    /// A pattern that can never match.
-    Pattern(String, PatternFault),
-    /// A method that no request has.
-    Method(String),
-    /// A rule for some repositories that shall list all of them.
-    PartialCatalog,
 }
 
 impl Access {
@@ -140,10 +122,10 @@ impl Access {
     fn index_patterns(&mut self) {
         for (grant, id) in self.grants.iter().zip(0..) {
             for pattern in &grant.repositories {
-                self.repositories.insert(pattern.pieces(), id);
+                self.sites.insert_repository(pattern, id);
             }
             for pattern in &grant.paths {
-                self.paths.insert(pattern.pieces(), id);
+                self.sites.insert_path(pattern, id);
             }
             if grant.actions.contains(&Action::Catalog) {
                 self.catalog.push(id);
@@ -189,19 +171,16 @@ impl Access {
 
 impl Grant {
     fn compile(line: usize, rule: Rule, groups: &Groups) -> Result<Self, RuleFault> {
+        rule.check_keys()?;
         let repositories = patterns(rule.repositories, Pattern::repository)?;
-        let is_all = |pattern: &Pattern| *pattern == Pattern::everything();
-        let is_partial = !repositories.is_empty() && !repositories.iter().any(is_all);
-        if is_partial && rule.actions.contains(&Action::Catalog) {
+        // A rule that is cut off after its actions must not list more than the whole does.
+        let is_whole = repositories.is_empty()
+            || (repositories.iter().any(Pattern::is_everything)
+                && repositories
+                    .iter()
+                    .all(|pattern| pattern.server().is_none()));
+        if !is_whole && rule.actions.contains(&Action::Catalog) {
             return Err(RuleFault::PartialCatalog);
-        }
-        // nginx lets no other letters through.
-        let is_method = |method: &String| {
-            let fits = |byte: u8| byte.is_ascii_uppercase() || b"_-".contains(&byte);
-            !method.is_empty() && method.bytes().all(fits)
-        };
-        if let Some(method) = rule.methods.iter().find(|method| !is_method(method)) {
-            return Err(RuleFault::Method(method.clone()));
         }
         Ok(Self {
             line,
@@ -213,7 +192,7 @@ impl Grant {
             repositories,
             actions: rule.actions,
             paths: patterns(rule.paths, Pattern::path)?,
-            methods: rule.methods,
+            methods: Methods::read(rule.methods)?,
         })
     }
 
@@ -223,8 +202,57 @@ impl Grant {
     }
 
     pub(super) fn has_method(&self, method: &str) -> bool {
-        let has = |method: &str| self.methods.iter().any(|own| own == method);
-        self.methods.is_empty() || has(method) || (method == "HEAD" && has("GET"))
+        let Methods::These(methods) = &self.methods else {
+            return true;
+        };
+        let has = |method: &str| methods.iter().any(|own| own == method);
+        has(method) || (method == "HEAD" && has("GET"))
+    }
+}
+
+impl Rule {
+    /// Each half of a pair needs the other one, and an empty list is none: a file that is only
+    /// half written must not allow more than all of it.
+    fn check_keys(&self) -> Result<(), RuleFault> {
+        let is_catalog_alone = self.actions.iter().all(|it| *it == Action::Catalog);
+        let [repositories, actions, paths, methods] = [
+            !self.repositories.is_empty(),
+            !self.actions.is_empty(),
+            !self.paths.is_empty(),
+            !self.methods.is_empty(),
+        ];
+        if repositories && !actions {
+            return Err(RuleFault::Lacks(Key::Actions));
+        }
+        if actions && !repositories && !is_catalog_alone {
+            return Err(RuleFault::Lacks(Key::Repositories));
+        }
+        if paths && !methods {
+            return Err(RuleFault::Lacks(Key::Methods));
+        }
+        if methods && !paths {
+            return Err(RuleFault::Lacks(Key::Paths));
+        }
+        if !actions && !paths {
+            return Err(RuleFault::Nothing);
+        }
+        Ok(())
+    }
+}
+
+impl Methods {
+    fn read(methods: Vec<String>) -> Result<Self, RuleFault> {
+        // nginx lets no other letters through.
+        let fits = |byte: u8| byte.is_ascii_uppercase() || b"_-".contains(&byte);
+        let is_method = |text: &str| !text.is_empty() && text.bytes().all(fits);
+        let mut others = methods.iter().filter(|method| *method != "*");
+        if let Some(method) = others.find(|method| !is_method(method)) {
+            return Err(RuleFault::Method(method.clone()));
+        }
+        if methods.iter().any(|method| method == "*") {
+            return Ok(Self::Any);
+        }
+        Ok(Self::These(methods))
     }
 }
 
@@ -264,49 +292,4 @@ fn is_special(name: &str) -> bool {
 /// Whether a users file can have such a name.
 fn is_possible(name: &str) -> bool {
     !name.is_empty() && !name.contains(':') && !name.contains(|c: char| c.is_ascii_control())
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((line, number)) = self.place {
-            write!(f, "line {line}: [[access]] rule {number}: ")?;
-        }
-        self.fault.fmt(f)
-    }
-}
-
-impl std::error::Error for RuleError {}
-
-impl fmt::Display for RuleFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownGroup(name, None) => {
-                write!(f, "unknown group '@{name}'; name its members in [groups]")
-            }
-            Self::UnknownGroup(name, Some(nearest)) => {
-                write!(
-                    f,
-                    "unknown group '@{name}'; the nearest known one is '@{nearest}'"
-                )
-            }
-            Self::Member(group, member) => write!(
-                f,
-                "[groups] {group}: {member:?} is no user's name; groups hold names of users only"
-            ),
-            Self::NoUser(name) => write!(
-                f,
-                "{name:?} is no user's name; say a name, '@group', '*' or 'anonymous'"
-            ),
-            Self::Pattern(text, fault) => write!(f, "pattern {text:?} can never match: {fault}"),
-            Self::Method(method) => write!(
-                f,
-                "no request has the method {method:?}; write it as in 'GET', or leave 'methods' \
-                 out for all"
-            ),
-            Self::PartialCatalog => f.write_str(
-                "'catalog' lists every repository; say it in a rule without 'repositories', or \
-                 with repositories = [\"**\"]",
-            ),
-        }
-    }
 }

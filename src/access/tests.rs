@@ -1,10 +1,10 @@
 //! Decisions by whole sets of rules.
 
 use super::*;
-use crate::request::Field;
+use crate::request::{BodyType, Field};
 
 /// Rules as people write them: users, repositories, actions.
-fn rule(users: &[&str], repositories: &[&str], actions: &[Action]) -> Rule {
+pub(super) fn rule(users: &[&str], repositories: &[&str], actions: &[Action]) -> Rule {
     Rule {
         users: owned(users),
         repositories: owned(repositories),
@@ -13,7 +13,7 @@ fn rule(users: &[&str], repositories: &[&str], actions: &[Action]) -> Rule {
     }
 }
 
-fn site(users: &[&str], paths: &[&str], methods: &[&str]) -> Rule {
+pub(super) fn site(users: &[&str], paths: &[&str], methods: &[&str]) -> Rule {
     Rule {
         users: owned(users),
         paths: owned(paths),
@@ -34,14 +34,20 @@ fn groups() -> Groups {
 }
 
 /// Each rule stands in the line of ten times its number.
-fn compile(rules: Vec<Rule>) -> Result<Access, RuleError> {
+pub(super) fn compile(rules: Vec<Rule>) -> Result<Access, RuleError> {
     Access::compile(groups(), (1..).map(|number| number * 10).zip(rules))
 }
 
 fn decide(access: &Access, user: &str, method: &str, uri: &str) -> Decision {
+    decide_at(access, user, Field::Absent, method, uri)
+}
+
+fn decide_at(access: &Access, user: &str, server: Field<'_>, method: &str, uri: &str) -> Decision {
     let request = Request {
         method: Field::One(method.as_bytes()),
         uri: Field::One(uri.as_bytes()),
+        content_type: BodyType::None,
+        server,
         ..Request::default()
     };
     let who = match user {
@@ -170,7 +176,7 @@ fn a_mount_needs_to_pull_from_every_repository() {
 fn other_sites_by_path_and_method() {
     let access = compile(vec![
         site(&["*"], &["/docs/**", "/"], &["GET", "HEAD"]),
-        site(&["alice"], &["/api/*/items"], &[]),
+        site(&["alice"], &["/api/*/items"], &["*"]),
         site(&["bob"], &["/**"], &["PROPFIND"]),
         site(&["anonymous"], &["/public/**"], &["GET"]),
     ])
@@ -205,6 +211,68 @@ fn other_sites_by_path_and_method() {
 }
 
 #[test]
+fn a_pattern_may_name_the_server_that_it_holds_on() {
+    use Action::{Delete, Pull, Push};
+    let access = compile(vec![
+        rule(&["*"], &["//registry.example/team/*", "base"], &[Pull]),
+        rule(&["alice"], &["//registry.example/**"], &[Push]),
+        rule(&["alice"], &["//mirror.example/**"], &[Delete]),
+        rule(&["alice"], &["library/*"], &[Pull]),
+        site(&["anonymous"], &["//docs.example/**"], &["GET"]),
+        site(&["alice"], &["//_/a", "//~^Docs$/b", "/c"], &["*"]),
+    ])
+    .unwrap();
+    let one = |name: &'static str| Field::One(name.as_bytes());
+    let (registry, docs) = (one("registry.example"), one("docs.example"));
+    let app = "/v2/team/app/manifests/1";
+    let base = "/v2/base/manifests/1";
+    let mount = "/v2/team/app/blobs/uploads/?mount=sha256:0&from=library/x";
+    let rows: &[(&str, Field<'_>, &str, &str, Option<usize>)] = &[
+        ("eve", registry, "GET", app, Some(1)),
+        ("eve", registry, "GET", base, Some(1)),
+        ("eve", registry, "GET", "/v2/", Some(0)),
+        ("eve", docs, "GET", app, None),
+        ("eve", docs, "GET", base, Some(1)),
+        ("eve", one("Registry.example"), "GET", app, None),
+        ("eve", one("registry.example."), "GET", app, None),
+        ("eve", one("registry.example:443"), "GET", app, None),
+        ("eve", one(""), "GET", app, None),
+        ("eve", Field::One(b"\xff"), "GET", app, None),
+        ("eve", Field::Absent, "GET", app, None),
+        ("eve", Field::Absent, "GET", base, Some(1)),
+        ("eve", Field::One(b"\xff"), "GET", base, Some(1)),
+        ("eve", Field::Repeated, "GET", base, None),
+        ("alice", registry, "PUT", app, Some(2)),
+        ("alice", registry, "DELETE", app, None),
+        ("alice", one("mirror.example"), "DELETE", app, Some(3)),
+        ("alice", one("mirror.example"), "PUT", app, None),
+        // What is mounted is pulled on the same server.
+        ("alice", registry, "POST", mount, Some(2)),
+        ("alice", one("mirror.example"), "POST", mount, None),
+        ("", docs, "GET", "/a", Some(5)),
+        ("", registry, "GET", "/a", None),
+        ("", Field::Absent, "GET", "/a", None),
+        ("", docs, "GET", "/v2/", None),
+        ("alice", one("_"), "PUT", "/a", Some(6)),
+        ("alice", one("~^Docs$"), "PUT", "/b", Some(6)),
+        ("alice", one("~^docs$"), "PUT", "/b", None),
+        ("alice", docs, "PUT", "/c", Some(6)),
+        ("alice", docs, "GET", "//docs.example/a", None),
+    ];
+    for (user, server, method, uri, expected) in rows {
+        let seen = match decide_at(&access, user, *server, method, uri) {
+            Decision::Allow(Grounds::Rule(rule)) => Some(rule),
+            Decision::Allow(Grounds::Base) => Some(0),
+            Decision::Allow(Grounds::NoRules) => panic!("there are rules"),
+            Decision::Deny(_) => None,
+        };
+        assert_eq!(seen, *expected, "{user} {server:?} {method} {uri}");
+    }
+    let doubled = decide_at(&access, "alice", Field::Repeated, "GET", "/c");
+    assert_eq!(doubled, Decision::Deny(Obstacle::Unclear(Unclear::Headers)));
+}
+
+#[test]
 fn what_cannot_be_meant_is_an_error_with_a_remedy() {
     use Action::{Catalog, Pull};
     let rows = [
@@ -227,12 +295,66 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
             "'catalog' lists every repository",
         ),
         (
-            site(&["a"], &["/v2/**"], &[]),
+            rule(&["a"], &["//s/**"], &[Catalog]),
+            "'catalog' lists every repository, on every server; write it in a rule without",
+        ),
+        (
+            rule(&["a"], &["**", "//s/a"], &[Catalog]),
+            "'catalog' lists every repository, on every server",
+        ),
+        (
+            site(&["a"], &["//Docs.example/**"], &["GET"]),
+            "pattern \"//Docs.example/**\" can never match: after '//' comes the first server_name",
+        ),
+        (
+            rule(&["a"], &["//registry.example"], &[Pull]),
+            "pattern \"//registry.example\" can never match: after '//' comes",
+        ),
+        (
+            rule(&["a"], &["a"], &[]),
+            "'repositories' without 'actions'; add what is allowed, as in actions = [\"pull\"]",
+        ),
+        (
+            rule(&["a"], &[], &[Catalog, Pull]),
+            "'actions' without 'repositories'; add which ones",
+        ),
+        (
+            site(&["a"], &["/"], &[]),
+            "'paths' without 'methods'; add which ones (methods = [\"*\"] is any method)",
+        ),
+        (
+            site(&["a"], &[], &["GET"]),
+            "'methods' without 'paths'; add which ones",
+        ),
+        (
+            Rule {
+                paths: owned(&["/"]),
+                ..rule(&["a"], &["a"], &[Pull])
+            },
+            "'paths' without 'methods'",
+        ),
+        (
+            Rule {
+                actions: vec![Pull],
+                ..site(&["a"], &["/"], &["GET"])
+            },
+            "'actions' without 'repositories'",
+        ),
+        (
+            rule(&["a"], &[], &[]),
+            "it allows nothing; add 'repositories' with 'actions', or 'paths' with 'methods'",
+        ),
+        (
+            site(&["a"], &["/v2/**"], &["*"]),
             "pattern \"/v2/**\" can never match: what is under /v2/ is the registry's",
         ),
         (
             site(&["a"], &["/"], &["get"]),
-            "no request has the method \"get\"",
+            "no request has the method \"get\"; write it as in 'GET' (methods = [\"*\"] is any",
+        ),
+        (
+            site(&["a"], &["/"], &["*", "G*"]),
+            "no request has the method \"G*\"",
         ),
     ];
     for (wrong, expected) in rows {
@@ -259,127 +381,5 @@ fn strangers_are_named_with_their_first_rule() {
     assert_eq!(
         strangers.into_iter().collect::<Vec<_>>(),
         [("bob", 2), ("carol", 1)]
-    );
-}
-
-#[test]
-fn rules_that_change_nothing_are_found() {
-    use Action::{Catalog, Pull, Push};
-    let rows = [
-        (
-            vec![rule(&[], &["a"], &[Pull])],
-            vec![(1, IdleReason::NoUsers)],
-        ),
-        (
-            vec![rule(&["@empty"], &["a"], &[Pull])],
-            vec![(1, IdleReason::NoUsers)],
-        ),
-        (vec![rule(&["@empty", "a"], &["a"], &[Pull])], vec![]),
-        (
-            vec![rule(&["a"], &["a"], &[])],
-            vec![(1, IdleReason::NoActions)],
-        ),
-        (
-            vec![rule(&["a"], &[], &[Push])],
-            vec![(1, IdleReason::NoRepositories)],
-        ),
-        (vec![rule(&["a"], &[], &[Catalog])], vec![]),
-        (
-            vec![site(&["a"], &[], &["GET"])],
-            vec![(1, IdleReason::NoPaths)],
-        ),
-        (vec![rule(&["a"], &[], &[])], vec![(1, IdleReason::Nothing)]),
-        (
-            vec![
-                rule(&["a"], &["x/**"], &[Push]),
-                rule(&["a"], &["x/y"], &[Pull]),
-            ],
-            vec![(2, IdleReason::Covered(1))],
-        ),
-        (
-            vec![
-                rule(&["a"], &["x/y"], &[Pull]),
-                rule(&["*"], &["**"], &[Pull]),
-            ],
-            vec![(1, IdleReason::Covered(2))],
-        ),
-        (
-            vec![rule(&["a"], &["x"], &[Pull]), rule(&["a"], &["x"], &[Pull])],
-            vec![(2, IdleReason::Covered(1))],
-        ),
-        (
-            vec![
-                rule(&["@developers"], &["x"], &[Pull]),
-                rule(&["bob"], &["x"], &[Pull]),
-            ],
-            vec![(2, IdleReason::Covered(1))],
-        ),
-        (
-            vec![
-                rule(&["alice", "bob"], &["x"], &[Pull]),
-                rule(&["@developers"], &["x"], &[Pull]),
-            ],
-            vec![(2, IdleReason::Covered(1))],
-        ),
-        (
-            vec![
-                rule(&["*"], &["x"], &[Pull]),
-                rule(&["anonymous"], &["x"], &[Pull]),
-            ],
-            vec![(1, IdleReason::Covered(2))],
-        ),
-        (
-            vec![rule(&["a"], &["x"], &[Pull]), rule(&["b"], &["x"], &[Pull])],
-            vec![],
-        ),
-        (
-            vec![rule(&["a"], &["x"], &[Pull]), rule(&["a"], &["x"], &[Push])],
-            vec![(1, IdleReason::Covered(2))],
-        ),
-        (
-            vec![
-                rule(&["a"], &["x"], &[Pull]),
-                rule(&["a"], &["x", "y"], &[Pull]),
-            ],
-            vec![(1, IdleReason::Covered(2))],
-        ),
-        (
-            vec![
-                site(&["a"], &["/x"], &["GET"]),
-                site(&["a"], &["/**"], &["PUT"]),
-            ],
-            vec![],
-        ),
-        (
-            vec![
-                site(&["a"], &["/x"], &["HEAD"]),
-                site(&["a"], &["/**"], &["GET"]),
-            ],
-            vec![(1, IdleReason::Covered(2))],
-        ),
-        (
-            vec![site(&["a"], &["/x"], &[]), site(&["a"], &["/**"], &["GET"])],
-            vec![],
-        ),
-        (
-            vec![rule(&["a"], &["x"], &[Pull]), site(&["a"], &["/**"], &[])],
-            vec![],
-        ),
-    ];
-    for (number, (rules, expected)) in rows.into_iter().enumerate() {
-        let access = compile(rules).unwrap();
-        let seen: Vec<_> = access
-            .idle()
-            .into_iter()
-            .inspect(|idle| assert_eq!(idle.line, idle.rule * 10))
-            .map(|idle| (idle.rule, idle.why))
-            .collect();
-        assert_eq!(seen, expected, "row {number}");
-    }
-    let access = compile(vec![rule(&["@empty"], &["a"], &[Pull])]).unwrap();
-    let text = access.idle()[0].to_string();
-    assert_eq!(
-        text,
-        "line 10: [[access]] rule 1: it applies to nobody; name users, or give its groups members"
     );
 }

@@ -11,6 +11,7 @@ mod tools;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
@@ -21,6 +22,7 @@ pub use self::tools::{
     UserCommand, UsersOptions, VerifyOptions,
 };
 use crate::listen::{Address, SocketMode};
+use crate::request::Front;
 
 /// Answers nginx `auth_request` subrequests from an htpasswd file.
 #[derive(Debug, Parser)]
@@ -121,6 +123,15 @@ pub struct ServeOptions {
     /// ... within this time [default: 60].
     #[arg(long, env = "HTGATE_STRIKE_SECONDS", value_name = "SECONDS")]
     pub strike_seconds: Option<u64>,
+    /// What stands before htgate, and so which request headers are read [default: nginx].
+    #[arg(
+        long,
+        env = "HTGATE_FRONT",
+        value_name = "FRONT",
+        value_parser = PossibleValuesParser::new(Front::ALL.map(Front::name))
+            .try_map(|name| name.parse::<Front>())
+    )]
+    pub front: Option<Front>,
     /// The realm that clients show when they ask for a password [default: htgate].
     #[arg(long, env = "HTGATE_REALM", value_name = "TEXT")]
     pub realm: Option<String>,
@@ -162,9 +173,12 @@ pub struct ExplainOptions {
     /// The request's target, as the client sends it: /v2/team/app/manifests/1.
     #[arg(long, value_name = "URI", required_unless_present = "scope")]
     pub uri: Option<String>,
-    /// The request's Content-Type, which counts for uploads.
+    /// The request's Content-Type, which counts for uploads; without it the client sent none.
     #[arg(long, value_name = "TYPE")]
     pub content_type: Option<String>,
+    /// The server, as nginx's $server_name has it; without it only patterns without a server count.
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
     /// Instead of a request: what a token is asked for; may be repeated.
     #[arg(long, value_name = "SCOPE", conflicts_with_all = ["method", "uri", "content_type"])]
     pub scope: Vec<String>,

@@ -10,7 +10,7 @@ use crate::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
 use crate::cli::ExplainOptions;
 use crate::config::RulesFile;
 use crate::htpasswd::Users;
-use crate::request::{Field, Request};
+use crate::request::{BodyType, Field, Request};
 use crate::token::{Grants, Scopes};
 
 pub(super) fn run(options: &ExplainOptions) -> ExitCode {
@@ -69,9 +69,9 @@ fn explain_scopes(
         Err(error) => return complain(error, FAILED),
     };
     // Without rules a user is granted all that is asked for.
-    let asked = Grants::of(&scopes, Who::User(b""), &Access::default());
+    let asked = Grants::of(&scopes, Who::User(b""), None, &Access::default());
     let granted = match stranger_to {
-        None => Grants::of(&scopes, who, access),
+        None => Grants::of(&scopes, who, options.server.as_deref(), access),
         Some(_) => Grants::default(),
     };
     let nothing = Grants::default();
@@ -98,6 +98,7 @@ fn explain_scopes(
     let _ = writeln!(out, "{verdict}")
         .and_then(|()| tell_user(&mut out, options, stranger_to))
         .and_then(|()| writeln!(out, "scope: {}", visible(&options.scope.join(" "))))
+        .and_then(|()| tell_server(&mut out, options))
         .and_then(|()| writeln!(out, "seen as: {seen}"));
     match is_all {
         true => ExitCode::SUCCESS,
@@ -119,7 +120,11 @@ fn request(options: &ExplainOptions) -> Request<'_> {
         content_type: options
             .content_type
             .as_ref()
-            .map_or(Field::Absent, |kind| Field::One(kind.as_bytes())),
+            .map_or(BodyType::None, |kind| BodyType::Named(kind.as_bytes())),
+        server: options
+            .server
+            .as_ref()
+            .map_or(Field::Absent, |name| Field::One(name.as_bytes())),
         ..Request::default()
     }
 }
@@ -140,6 +145,7 @@ fn tell(
     tell_user(&mut out, options, stranger_to)?;
     let (method, uri) = method_and_uri(options);
     writeln!(out, "request: {} {}", visible(method), visible(uri))?;
+    tell_server(&mut out, options)?;
     if !access.has_rules() {
         return writeln!(out, "seen as: not looked at");
     }
@@ -164,6 +170,13 @@ fn tell_user(
         write!(out, " (not in {})", path.display())?;
     }
     writeln!(out)
+}
+
+fn tell_server(out: &mut impl io::Write, options: &ExplainOptions) -> io::Result<()> {
+    match &options.server {
+        Some(name) => writeln!(out, "server: {}", visible(name)),
+        None => Ok(()),
+    }
 }
 
 fn explain_grounds(grounds: Grounds, access: &Access) -> String {

@@ -10,6 +10,8 @@ use crate::access::{Access, Groups, Rule};
 use crate::cli::{LogFormat, WatchMode};
 use crate::listen::{Address, SocketMode};
 use crate::reload::ParseRules;
+use crate::request::Front;
+use crate::settle::is_blank;
 use crate::store::Rules;
 use crate::token::{self, KeyId, OTHER_PATHS};
 use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
@@ -37,11 +39,10 @@ pub(super) struct FileSettings {
     pub(super) poll_seconds: Option<f64>,
     pub(super) watch: Option<WatchMode>,
     pub(super) log_format: Option<LogFormat>,
-    #[serde(default)]
-    pub(super) user_agent: UserAgentSettings,
+    pub(super) front: Option<Front>,
+    user_agent: Option<UserAgentSettings>,
     token: Option<TokenSettings>,
-    #[serde(default)]
-    groups: Groups,
+    groups: Option<Groups>,
     #[serde(default)]
     access: Vec<Spanned<Rule>>,
     /// Where each rule of `access` begins.
@@ -49,10 +50,11 @@ pub(super) struct FileSettings {
     access_lines: Vec<usize>,
 }
 
-/// `[user_agent]`: a list that is not given is the built-in one.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// `[user_agent]`, which replaces the built-in lists. It names both: half of a file that somebody
+/// is still writing must not allow more than all of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserAgentSettings {
+struct UserAgentSettings {
     deny: Option<Vec<String>>,
     except: Option<Vec<String>>,
 }
@@ -118,19 +120,26 @@ const SHORTEST_LIFETIME_SECONDS: u64 = 60;
 const LONGEST_LIFETIME_SECONDS: u64 = 3600;
 
 impl UserAgentSettings {
-    pub(super) fn compile(&self) -> Result<UserAgentRules, String> {
-        let built_in = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect();
-        let deny = self.deny.clone().unwrap_or_else(|| built_in(&DEFAULT_DENY));
-        let except = self
-            .except
-            .clone()
-            .unwrap_or_else(|| built_in(&DEFAULT_EXCEPT));
-        UserAgentRules::compile(&deny, &except).map_err(|error| format!("[user_agent] {error}"))
+    fn compile(&self) -> Result<UserAgentRules, String> {
+        let missing = match (&self.deny, &self.except) {
+            (Some(deny), Some(except)) => {
+                let compiled = UserAgentRules::compile(deny, except);
+                return compiled.map_err(|error| format!("[user_agent] {error}"));
+            }
+            (None, _) => "deny",
+            (Some(_), None) => "except",
+        };
+        Err(format!(
+            "[user_agent] has no '{missing}'; write both lists, an empty one as {missing} = []"
+        ))
     }
 }
 
 impl FileSettings {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if is_blank(bytes) {
+            return Err("the file is empty; write settings or rules into it".to_owned());
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
         let mut file: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
         let lines = file.access.iter().map(|rule| line(text, rule.span().start));
@@ -140,13 +149,39 @@ impl FileSettings {
 
     /// The rules, ready to be applied.
     pub(super) fn rules(&self) -> Result<Rules, String> {
+        // Groups are written before the rules that use them: this may be half of a file.
+        if self.groups.is_some() && self.access.is_empty() {
+            return Err("[groups] without [[access]]; add rules, or remove the groups".to_owned());
+        }
+        let user_agents = match &self.user_agent {
+            Some(lists) => lists.compile()?,
+            None => UserAgentRules::compile(&DEFAULT_DENY, &DEFAULT_EXCEPT)
+                .map_err(|error| error.to_string())?,
+        };
         let rules = self.access.iter().map(|rule| rule.get_ref().clone());
         let rules = self.access_lines.iter().copied().zip(rules);
+        let groups = self.groups.clone().unwrap_or_default();
         Ok(Rules {
-            user_agents: self.user_agent.compile()?,
-            access: Access::compile(self.groups.clone(), rules)
-                .map_err(|error| error.to_string())?,
+            user_agents,
+            access: Access::compile(groups, rules).map_err(|error| error.to_string())?,
         })
+    }
+
+    /// The sections that can be lost, each with whether it is there.
+    fn sections(&self) -> [(&'static str, bool); 4] {
+        [
+            ("[[access]]", !self.access.is_empty()),
+            ("[groups]", self.groups.is_some()),
+            ("[user_agent]", self.user_agent.is_some()),
+            ("[token]", self.token.is_some()),
+        ]
+    }
+
+    /// The first section that this file has and the other one lacks.
+    fn lost_in(&self, other: &Self) -> Option<&'static str> {
+        let both = self.sections().into_iter().zip(other.sections());
+        let mut lost = both.filter(|((_, was), (_, is))| *was && !is);
+        lost.next().map(|((name, _), _)| name)
     }
 
     /// What signs tokens, if anything shall.
@@ -181,6 +216,7 @@ impl FileSettings {
             poll_seconds,
             watch,
             log_format,
+            front,
             token
         );
         all.into_iter()
@@ -212,11 +248,19 @@ fn line(text: &str, place: usize) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// Reads the rules anew, and says what else changed and must wait for a restart.
+/// Reads the rules again, and says what else changed and must wait for a restart. A section that
+/// the last good file had must be in the next one: without it more is allowed, and it is what half
+/// of a file looks like that somebody is still writing.
 pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
+    let mut last_good = at_start.clone();
     Box::new(move |bytes| {
         let now = FileSettings::parse(bytes)?;
         let rules = now.rules()?;
+        if let Some(section) = last_good.lost_in(&now) {
+            return Err(format!(
+                "{section} is gone; put it back, or restart htgate to do without it"
+            ));
+        }
         let changed = now.changed_since(&at_start);
         if !changed.is_empty() {
             log::warn!(
@@ -224,68 +268,12 @@ pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
                 changed.join(", ")
             );
         }
+        last_good = now;
         Ok(rules)
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(text: &str) -> String {
-        FileSettings::parse(text.as_bytes())
-            .and_then(|file| file.rules())
-            .unwrap_err()
-    }
-
-    #[test]
-    fn faults_are_one_line_with_their_place() {
-        let rows = [
-            (
-                "\nlisten_on = []",
-                "line 2: unknown key 'listen_on'; the nearest known one is 'listen'",
-            ),
-            (
-                "[user_agent]\nexpect = []",
-                "line 2: unknown key 'expect'; the nearest known one is 'except'",
-            ),
-            (
-                "listen = ['8080']",
-                "line 1: write 127.0.0.1:8080, [::1]:8080",
-            ),
-            ("socket_mode = 'rw'", "line 1: write octal permission bits"),
-            (
-                "workers = 'two'",
-                "line 1: invalid type: string \"two\", expected usize",
-            ),
-            ("workers = ", "line 1:"),
-            (
-                "[user_agent]\ndeny = ['a(?!b)']",
-                "[user_agent] pattern 'a(?!b)': look-ahead",
-            ),
-        ];
-        for (text, expected) in rows {
-            let seen = error(text);
-            assert!(
-                seen.starts_with(expected) && !seen.contains('\n'),
-                "{text}: {seen}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_list_of_user_agents_that_is_not_given_is_the_built_in_one() {
-        let rules = |text: &str| {
-            FileSettings::parse(text.as_bytes())
-                .unwrap()
-                .user_agent
-                .compile()
-                .unwrap()
-        };
-        assert!(!rules("").admit(b"Go 1.1 package http"));
-        assert!(rules("[user_agent]\ndeny = []").admit(b"Go 1.1 package http"));
-        assert!(rules("[user_agent]\ndeny = ['^curl/']").admit(b"Go 1.1 package http"));
-        assert!(!rules("[user_agent]\ndeny = ['^curl/']").admit(b"curl/8"));
-        assert!(rules("[user_agent]\nexcept = ['http$']").admit(b"Go 1.1 package http"));
-    }
-}
+mod prefixes;
+#[cfg(test)]
+mod tests;

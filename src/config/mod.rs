@@ -17,6 +17,7 @@ use crate::hash::Limits;
 use crate::http::Realm;
 use crate::listen::{Address, SocketMode};
 use crate::reload::Sources;
+use crate::request::Front;
 use crate::store::Rules;
 use crate::strikes::Allowance;
 use crate::token;
@@ -40,6 +41,8 @@ pub struct Config {
     pub patience: Duration,
     /// How many of one address may be wrong.
     pub allowance: Allowance,
+    /// What stands before us.
+    pub front: Front,
     /// The challenge's realm.
     pub realm: Realm,
     /// How right passwords are remembered.
@@ -149,6 +152,7 @@ impl Config {
                     allowance.window,
                 )?,
             },
+            front: options.front.or(file.front).unwrap_or_default(),
             realm: Realm::new(&realm).map_err(|e| ConfigError::Usage(format!("realm: {e}")))?,
             cache: Bounds {
                 capacity: options

@@ -4,13 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_http::body::BoxBody;
-use actix_http::header::{
-    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
-};
+use actix_http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_http::{Response, StatusCode};
 
 use super::Gate;
-use crate::request::{Field, Request};
+use super::front::question;
 use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
@@ -55,32 +53,10 @@ impl std::error::Error for BadRealm {}
 
 /// Any method, any query; the body is not read.
 pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
-    let question = question(headers);
+    let question = question(gate.front, headers);
     let verdict = gate.judge.judge(&question).await;
     gate.audit.report(&question, verdict.reason());
     answer(&verdict, &gate.realm)
-}
-
-/// What nginx tells of a request.
-pub(super) fn question(headers: &HeaderMap) -> Request<'_> {
-    Request {
-        authorization: field(headers, &AUTHORIZATION),
-        user_agent: field(headers, &USER_AGENT),
-        method: field(headers, &X_ORIGINAL_METHOD),
-        uri: field(headers, &X_ORIGINAL_URI),
-        content_type: field(headers, &X_ORIGINAL_CONTENT_TYPE),
-        real_ip: field(headers, &X_REAL_IP),
-        id: field(headers, &X_REQUEST_ID),
-    }
-}
-
-fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
-        (None, _) => Field::Absent,
-        (Some(value), None) => Field::One(value.as_bytes()),
-        (Some(_), Some(_)) => Field::Repeated,
-    }
 }
 
 /// nginx passes on 2xx, 401 and 403 and makes everything else a 500, so the status meant for the
@@ -145,11 +121,6 @@ pub(super) fn name(user: &UserName) -> HeaderValue {
 pub(super) const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 pub(super) const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
-static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
-static X_ORIGINAL_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-original-content-type");
-static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[cfg(test)]
 mod tests {

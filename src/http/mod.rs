@@ -1,6 +1,7 @@
 //! HTTP: header fields in, status and header fields out. The only room that names `actix_http`.
 
 mod auth;
+mod front;
 mod server;
 mod status;
 mod token;
@@ -18,6 +19,7 @@ pub use self::auth::{BadRealm, Realm};
 pub use self::server::serve;
 use crate::audit::Audit;
 use crate::judge::Judge;
+use crate::request::Front;
 
 /// What every request needs. Clones share it.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct Gate {
     pub judge: Arc<Judge>,
     /// Reports refusals.
     pub audit: Audit,
+    /// What stands before it, and so which header fields are read.
+    pub front: Front,
     /// What the challenge says.
     pub realm: Realm,
     /// Where tokens are given, if they are, and for which service.

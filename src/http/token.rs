@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::Gate;
-use super::auth::{X_AUTH_REASON, X_AUTH_USER, name, question, whole_seconds};
+use super::auth::{X_AUTH_REASON, X_AUTH_USER, name, whole_seconds};
+use super::front::question;
 use crate::request::Field;
 use crate::token::{Ask, Token};
 use crate::verdict::{Reason, Verdict};
@@ -28,7 +29,7 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
             return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
         }
     };
-    let mut question = question(request.headers());
+    let mut question = question(gate.front, request.headers());
     // What we are asked ourselves, and no more: somebody might put a password into a query.
     question.method = Field::One(request.method().as_str().as_bytes());
     question.uri = Field::One(request.path().as_bytes());

@@ -19,12 +19,12 @@ struct Grant {
 }
 
 impl Grants {
-    /// Of what is asked for, what they may do. Less than was asked for is no error: the registry
-    /// will refuse what is missing.
-    pub fn of(scopes: &Scopes, who: Who<'_>, access: &Access) -> Self {
+    /// Of what is asked for, what they may do on the server of that name. Granting less than was
+    /// asked for is not an error: the registry will refuse what is missing.
+    pub fn of(scopes: &Scopes, who: Who<'_>, server: Option<&str>, access: &Access) -> Self {
         let mut grants = Vec::new();
         // The one action that is called so.
-        if scopes.catalog && access.allows(who, &Asked::Catalog) {
+        if scopes.catalog && access.allows(who, server, &Asked::Catalog) {
             grants.push(Grant {
                 kind: "registry",
                 name: "catalog".to_owned(),
@@ -34,7 +34,7 @@ impl Grants {
         for (name, wanted) in &scopes.repositories {
             let may = |action| {
                 let from = Vec::new();
-                access.allows(who, &Asked::Repository { action, name, from })
+                access.allows(who, server, &Asked::Repository { action, name, from })
             };
             let actions: Vec<_> = actions(*wanted)
                 .filter(|(action, _)| may(*action))
@@ -97,6 +97,7 @@ mod tests {
             ("bob", "own/**", &[Pull, Push, Delete]),
             ("anonymous", "public/*", &[Pull]),
             ("root", "**", &[Delete, Catalog]),
+            ("carol", "//registry.test/team/*", &[Push]),
         ]);
         let rows = [
             (
@@ -126,6 +127,11 @@ mod tests {
             ("root", "registry:catalog:*", "registry:catalog:*"),
             ("root", "repository:a:*", "repository:a:delete"),
             (
+                "carol",
+                "repository:team/app:*",
+                "repository:team/app:pull,push",
+            ),
+            (
                 "",
                 "repository:public/x:pull,push",
                 "repository:public/x:pull",
@@ -143,8 +149,13 @@ mod tests {
                 "" => Who::Anonymous,
                 name => Who::User(name.as_bytes()),
             };
-            let grants = Grants::of(&scopes, who, &rules);
+            let grants = Grants::of(&scopes, who, Some("registry.test"), &rules);
             assert_eq!(grants.scope(), expected, "{user} asks for {asked}");
+            for server in [None, Some(""), Some("registry"), Some("Registry.test")] {
+                let elsewhere = Grants::of(&scopes, who, server, &rules).scope();
+                let expected = if user == "carol" { "" } else { expected };
+                assert_eq!(elsewhere, expected, "{user} asks {server:?} for {asked}");
+            }
         }
     }
 
@@ -152,13 +163,13 @@ mod tests {
     fn without_rules_every_user_may_do_everything_and_nobody_else_anything() {
         let none = Access::default();
         let scopes = Scopes::read([&b"registry:catalog:* repository:a:*"[..]]).unwrap();
-        let grants = Grants::of(&scopes, Who::User(b"alice"), &none);
+        let grants = Grants::of(&scopes, Who::User(b"alice"), None, &none);
         assert_eq!(
             grants.scope(),
             "registry:catalog:* repository:a:pull,push,delete"
         );
         assert_eq!(
-            Grants::of(&scopes, Who::Anonymous, &none),
+            Grants::of(&scopes, Who::Anonymous, None, &none),
             Grants::default()
         );
     }

@@ -1,0 +1,125 @@
+//! Faults of a file, and what a reload takes.
+
+use super::*;
+
+fn error(text: &str) -> String {
+    FileSettings::parse(text.as_bytes())
+        .and_then(|file| file.rules())
+        .unwrap_err()
+}
+
+#[test]
+fn faults_are_one_line_with_their_place() {
+    let rows = [
+        (
+            "\nlisten_on = []",
+            "line 2: unknown key 'listen_on'; the nearest known one is 'listen'",
+        ),
+        (
+            "[user_agent]\nexpect = []",
+            "line 2: unknown key 'expect'; the nearest known one is 'except'",
+        ),
+        (
+            "listen = ['8080']",
+            "line 1: write 127.0.0.1:8080, [::1]:8080",
+        ),
+        ("socket_mode = 'rw'", "line 1: write octal permission bits"),
+        (
+            "workers = 'two'",
+            "line 1: invalid type: string \"two\", expected usize",
+        ),
+        ("workers = ", "line 1:"),
+        (
+            "[user_agent]\ndeny = ['a(?!b)']\nexcept = []",
+            "[user_agent] pattern 'a(?!b)': look-ahead",
+        ),
+        (
+            "[user_agent]\ndeny = []",
+            "[user_agent] has no 'except'; write both lists, an empty one as except = []",
+        ),
+        (
+            "[user_agent]\nexcept = ['x']",
+            "[user_agent] has no 'deny'; write both lists",
+        ),
+        ("[user_agent]", "[user_agent] has no 'deny'"),
+        ("", "the file is empty; write settings or rules into it"),
+        (" \r\n\t\n", "the file is empty; "),
+        (
+            "[groups]\na = ['b']",
+            "[groups] without [[access]]; add rules, or remove the groups",
+        ),
+        ("[groups]\n", "[groups] without [[access]]"),
+        ("groups.a = []\naccess = []", "[groups] without [[access]]"),
+        (
+            "[[access]]\nusers = ['a']\npaths = ['/']",
+            "line 1: [[access]] rule 1: 'paths' without 'methods'; add which ones (methods = \
+             [\"*\"] is any method)",
+        ),
+        (
+            "workers = 1\naccess = [\n{users = ['a'], actions = ['pull']}]",
+            "line 3: [[access]] rule 1: 'actions' without 'repositories'",
+        ),
+    ];
+    for (text, expected) in rows {
+        let seen = error(text);
+        assert!(
+            seen.starts_with(expected) && !seen.contains('\n'),
+            "{text}: {seen}"
+        );
+    }
+}
+
+#[test]
+fn user_agents_are_the_built_in_ones_or_both_lists() {
+    let admits = |text: &str, agent: &str| {
+        let file = FileSettings::parse(text.as_bytes()).unwrap();
+        file.rules().unwrap().user_agents.admit(agent.as_bytes())
+    };
+    let old = "Go 1.1 package http";
+    assert!(!admits("# nothing", old));
+    assert!(admits("[user_agent]\ndeny = []\nexcept = []", old));
+    let own = "[user_agent]\nexcept = ['good']\ndeny = ['^curl/']";
+    assert!(admits(own, old) && admits(own, "curl/good") && !admits(own, "curl/8"));
+}
+
+const RULE: &str = "[[access]]\nusers = ['a']\nrepositories = ['a']\nactions = ['pull']\n";
+const AGENTS: &str = "[user_agent]\ndeny = []\nexcept = []\n";
+const GROUPS: &str = "[groups]\ng = ['a']\n";
+const TOKEN: &str = "[token]\nkey = 'k'\ncertificate = 'c'\nservice = 's'\n";
+
+#[test]
+fn a_section_that_is_gone_is_refused_until_a_restart() {
+    let all = [GROUPS, RULE, AGENTS, TOKEN].concat();
+    let rows = [
+        (all.clone(), [GROUPS, RULE, AGENTS].concat(), "[token]"),
+        (all.clone(), [GROUPS, RULE, TOKEN].concat(), "[user_agent]"),
+        (all.clone(), [RULE, AGENTS, TOKEN].concat(), "[groups]"),
+        (all.clone(), [AGENTS, TOKEN].concat(), "[[access]]"),
+        (all, "workers = 1\n# nothing".to_owned(), "[[access]]"),
+        (RULE.to_owned(), "access = []".to_owned(), "[[access]]"),
+    ];
+    for (before, after, section) in rows {
+        let mut parse = rules_parser(FileSettings::parse(before.as_bytes()).unwrap());
+        let expected = format!("{section} is gone; put it back, or restart htgate to do without");
+        let error = parse(after.as_bytes()).unwrap_err();
+        assert!(error.starts_with(&expected), "{after}: {error}");
+        // A mistake in between changes nothing.
+        assert!(parse(b"workers =").is_err());
+        assert!(parse(after.as_bytes()).is_err(), "{after}");
+        assert!(parse(before.as_bytes()).is_ok(), "{before}");
+    }
+}
+
+#[test]
+fn a_section_that_is_gained_may_not_be_lost_again() {
+    let mut parse = rules_parser(FileSettings::default());
+    let mut gained = "# nothing\n".to_owned();
+    for section in [RULE, GROUPS, AGENTS, TOKEN] {
+        let before = gained.clone();
+        assert!(parse(before.as_bytes()).is_ok(), "{before}");
+        gained += section;
+        assert!(parse(gained.as_bytes()).is_ok(), "{gained}");
+        assert!(parse(before.as_bytes()).is_err(), "{before}");
+        assert!(parse(gained.as_bytes()).is_ok(), "{gained}");
+    }
+}

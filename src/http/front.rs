@@ -1,0 +1,259 @@
+//! Which header fields are read, by what stands before htgate. Each front has one row; what only
+//! another row would read is not looked at, because there it may be the client's own.
+
+use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, USER_AGENT};
+
+use crate::request::{BodyType, Field, Front, Request};
+
+/// The fields of one front, all set from its own variables.
+struct Row {
+    method: HeaderName,
+    uri: HeaderName,
+    content_type: TypeField,
+    server: Option<HeaderName>,
+    address: Option<HeaderName>,
+}
+
+/// Where the type of a body is read.
+enum TypeField {
+    /// Always there: the client's type, or [`NO_TYPE`]. Without it the type is unknown.
+    Set(HeaderName),
+    /// The client's own, passed on as it came. Without it there is none.
+    Passed(HeaderName),
+}
+
+const fn row(front: Front) -> &'static Row {
+    match front {
+        Front::Nginx => &NGINX,
+        Front::IngressNginx => &INGRESS_NGINX,
+        Front::GatewayFabric => &GATEWAY_FABRIC,
+    }
+}
+
+static NGINX: Row = Row {
+    method: X_ORIGINAL_METHOD,
+    uri: X_ORIGINAL_URI,
+    content_type: TypeField::Set(X_ORIGINAL_CONTENT_TYPE),
+    server: Some(X_ORIGINAL_SERVER),
+    address: Some(X_REAL_IP),
+};
+
+/// The location that the controller writes passes all of the client's headers on and overwrites
+/// these, with `auth-method` the URI as well.
+static INGRESS_NGINX: Row = Row {
+    method: X_ORIGINAL_METHOD,
+    uri: X_ORIGINAL_URI,
+    content_type: TypeField::Passed(CONTENT_TYPE),
+    server: None,
+    address: Some(X_REAL_IP),
+};
+
+static GATEWAY_FABRIC: Row = Row {
+    method: METHOD,
+    uri: PATH,
+    content_type: TypeField::Passed(CONTENT_TYPE),
+    server: None,
+    address: None,
+};
+
+/// What a front tells of a request. `X-Request-ID` is read from each: it is only for the log.
+pub(super) fn question(front: Front, headers: &HeaderMap) -> Request<'_> {
+    let row = row(front);
+    let optional = |name: &Option<HeaderName>| {
+        let name = name.as_ref();
+        name.map_or(Field::Absent, |name| field(headers, name))
+    };
+    Request {
+        authorization: field(headers, &AUTHORIZATION),
+        user_agent: field(headers, &USER_AGENT),
+        method: field(headers, &row.method),
+        uri: field(headers, &row.uri),
+        content_type: row.content_type.read(headers),
+        server: optional(&row.server),
+        real_ip: optional(&row.address),
+        id: field(headers, &X_REQUEST_ID),
+    }
+}
+
+impl TypeField {
+    fn read<'a>(&self, headers: &'a HeaderMap) -> BodyType<'a> {
+        match self {
+            Self::Set(name) => match field(headers, name) {
+                Field::One(NO_TYPE) => BodyType::None,
+                // nginx sends no empty fields.
+                Field::One(b"") | Field::Absent | Field::Repeated => BodyType::Unknown,
+                Field::One(text) => BodyType::Named(text),
+            },
+            Self::Passed(name) => match field(headers, name) {
+                Field::Absent => BodyType::None,
+                Field::One(text) => BodyType::Named(text),
+                Field::Repeated => BodyType::Unknown,
+            },
+        }
+    }
+}
+
+fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Field::Absent,
+        (Some(value), None) => Field::One(value.as_bytes()),
+        (Some(_), Some(_)) => Field::Repeated,
+    }
+}
+
+const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+const X_ORIGINAL_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-original-content-type");
+const X_ORIGINAL_SERVER: HeaderName = HeaderName::from_static("x-original-server");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const METHOD: HeaderName = HeaderName::from_static("method");
+const PATH: HeaderName = HeaderName::from_static("path");
+/// What the shipped files send where the client sent no type.
+const NO_TYPE: &[u8] = b"none";
+
+#[cfg(test)]
+mod tests {
+    use actix_http::header::HeaderValue;
+
+    use super::*;
+
+    /// What a front is told: method, URI, type, server, address.
+    type Seen<'a> = (Field<'a>, Field<'a>, BodyType<'a>, Field<'a>, Field<'a>);
+
+    fn seen(front: Front, headers: &HeaderMap) -> Seen<'_> {
+        let request = question(front, headers);
+        (
+            request.method,
+            request.uri,
+            request.content_type,
+            request.server,
+            request.real_ip,
+        )
+    }
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let (name, value) = (HeaderName::from_static(name), *value);
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    /// Every field of every row.
+    const ALL: [&str; 9] = [
+        "x-original-method",
+        "x-original-uri",
+        "x-original-content-type",
+        "x-original-server",
+        "x-real-ip",
+        "x-original-url",
+        "method",
+        "path",
+        "content-type",
+    ];
+
+    #[test]
+    fn each_front_has_its_own_fields_and_is_blind_to_the_others() {
+        let one = |text: &'static str| Field::One(text.as_bytes());
+        let named = |text: &'static str| BodyType::Named(text.as_bytes());
+        let rows = [
+            (
+                Front::Nginx,
+                &ALL[..5],
+                (
+                    one("x-original-method"),
+                    one("x-original-uri"),
+                    named("x-original-content-type"),
+                    one("x-original-server"),
+                    one("x-real-ip"),
+                ),
+                BodyType::Unknown,
+            ),
+            (
+                Front::IngressNginx,
+                &[
+                    "x-original-method",
+                    "x-original-uri",
+                    "content-type",
+                    "x-real-ip",
+                ],
+                (
+                    one("x-original-method"),
+                    one("x-original-uri"),
+                    named("content-type"),
+                    Field::Absent,
+                    one("x-real-ip"),
+                ),
+                BodyType::None,
+            ),
+            (
+                Front::GatewayFabric,
+                &["method", "path", "content-type"],
+                (
+                    one("method"),
+                    one("path"),
+                    named("content-type"),
+                    Field::Absent,
+                    Field::Absent,
+                ),
+                BodyType::None,
+            ),
+        ];
+        for (front, own, expected, without_type) in rows {
+            let name = front.name();
+            // Each field has its own name as its value; the others are decoys, doubled ones too.
+            let whole = ALL.map(|field| (field, field));
+            assert_eq!(seen(front, &headers(&whole)), expected, "{name}");
+            let is_own = |field: &str| own.contains(&field);
+            let decoys = whole.iter().filter(|(field, _)| !is_own(field));
+            let decoys: Vec<_> = decoys.copied().collect();
+            let doubled = [&whole[..], &decoys].concat();
+            assert_eq!(seen(front, &headers(&doubled)), expected, "{name}");
+            let nothing = (
+                Field::Absent,
+                Field::Absent,
+                without_type,
+                Field::Absent,
+                Field::Absent,
+            );
+            assert_eq!(seen(front, &headers(&decoys)), nothing, "{name}");
+            // One that is doubled is never taken.
+            let own: Vec<_> = own.iter().map(|field| (*field, *field)).collect();
+            let twice = headers(&[&own[..], &own].concat());
+            let twice = seen(front, &twice);
+            assert_eq!((twice.0, twice.1), (Field::Repeated, Field::Repeated));
+            assert_eq!(twice.2, BodyType::Unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn types_of_bodies() {
+        let named = |text: &'static str| BodyType::Named(text.as_bytes());
+        let (unknown, none) = (BodyType::Unknown, BodyType::None);
+        let rows = [
+            (Front::Nginx, None, unknown),
+            (Front::Nginx, Some("none"), none),
+            (Front::Nginx, Some(""), unknown),
+            (Front::Nginx, Some("None"), named("None")),
+            (Front::Nginx, Some("text/plain"), named("text/plain")),
+            (Front::IngressNginx, None, none),
+            (Front::IngressNginx, Some("none"), named("none")),
+            (Front::IngressNginx, Some(""), named("")),
+            (Front::GatewayFabric, None, none),
+            (Front::GatewayFabric, Some("a/b"), named("a/b")),
+        ];
+        for (front, sent, expected) in rows {
+            let name = match front {
+                Front::Nginx => "x-original-content-type",
+                Front::IngressNginx | Front::GatewayFabric => "content-type",
+            };
+            let fields: Vec<_> = sent.iter().map(|value| (name, *value)).collect();
+            let headers = headers(&fields);
+            let seen = question(front, &headers).content_type;
+            assert_eq!(seen, expected, "{} {sent:?}", front.name());
+        }
+    }
+}
