@@ -71,6 +71,9 @@ impl Judge {
     /// A refusal.
     pub async fn issue(&self, request: &Request<'_>, scopes: &Scopes) -> Result<Token, Verdict> {
         let sign = |snapshot: &Snapshot, known: Option<UserName>| {
+            if !request.original_is_clean() {
+                return Err(Verdict::Fault);
+            }
             let signer = snapshot.signer().ok_or(Verdict::Fault)?;
             let who = known
                 .as_ref()

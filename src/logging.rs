@@ -27,23 +27,8 @@ pub struct Log {
     metrics: Arc<Metrics>,
 }
 
-/// Sets the process's logger up. `RUST_LOG` chooses what is logged, by default `info`.
-///
-/// # Errors
-///
-/// When the system gives no thread.
-pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> io::Result<Log> {
-    let (lines, queue) = sync_channel(QUEUE);
-    let log = Log {
-        lines,
-        unwritten: Arc::default(),
-        metrics,
-    };
-    let writer = log.clone();
-    thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || writer.write_all(&queue))?;
-
+/// Makes this queue the process's log. `RUST_LOG` chooses what is logged, by default `info`.
+pub fn start(log: &Log, format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
     // It logs every request that it cannot parse, however many come; audit lines have a bound.
@@ -63,10 +48,28 @@ pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> io::Result<Log> {
     panic::set_hook(Box::new(|panic| {
         log::error!("{}", panic.to_string().replace('\n', " "));
     }));
-    Ok(log)
 }
 
 impl Log {
+    /// An empty queue, and the thread that writes what comes.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn open(metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (lines, queue) = sync_channel(QUEUE);
+        let log = Self {
+            lines,
+            unwritten: Arc::default(),
+            metrics,
+        };
+        let writer = log.clone();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.write_all(&queue))?;
+        Ok(log)
+    }
+
     /// Puts a whole line into the queue, or counts it as lost. Never waits.
     pub fn put(&self, line: Vec<u8>) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
@@ -87,19 +90,35 @@ impl Log {
     fn write_all(&self, queue: &Receiver<Vec<u8>>) {
         let mut told = 0;
         for line in queue {
-            // Where nobody can read, nobody is told.
-            let _ = io::stderr().write_all(&line);
+            if write(&line).is_err() {
+                self.metrics.lost_log_lines.inc();
+            }
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
             let lost = self.metrics.lost_log_lines.get();
             if lost > told {
                 log::warn!(
-                    "{} log lines were lost: nobody read standard error",
+                    "{} log lines were lost: standard error did not take them",
                     lost - told
                 );
                 told = lost;
             }
         }
     }
+}
+
+/// Writes all of it, however long that takes: whoever shares standard error with us may have made
+/// it non-blocking.
+fn write(mut line: &[u8]) -> io::Result<()> {
+    while !line.is_empty() {
+        match io::stderr().write(line) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => line = line.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// `env_logger` hands over each line whole.
@@ -116,6 +135,7 @@ impl Write for Log {
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 1024;
+const RETRY: Duration = Duration::from_millis(10);
 /// How long the end of the process waits for a log that is slow.
 const LONGEST_FINISH: Duration = Duration::from_millis(500);
 

@@ -3,9 +3,9 @@
 //! told of a failure: without systemd there is nobody to tell, and the service goes on. A thread of
 //! its own does the telling: a systemd that does not listen must not hold up a reload.
 
+use std::collections::VecDeque;
 use std::env;
-use std::sync::OnceLock;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use sd_notify::NotifyState;
@@ -33,26 +33,39 @@ pub fn status(line: &str) {
     tell(&[NotifyState::Status(line)]);
 }
 
-/// Never waits: what systemd does not take in time is not said.
+/// Never waits: of what systemd does not take in time, the oldest is left out.
 fn tell(states: &[NotifyState<'_>]) {
     let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
-    if let Some(queue) = QUEUE.get_or_init(start) {
-        let _ = queue.try_send(lines.join("\n"));
+    if !*STARTED.get_or_init(start) {
+        return;
     }
+    let mut messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    if messages.len() == MOST_MESSAGES {
+        messages.pop_front();
+    }
+    messages.push_back(lines.join("\n"));
+    NEWS.notify_one();
 }
 
-fn start() -> Option<SyncSender<String>> {
-    env::var_os("NOTIFY_SOCKET")?;
-    let (sender, queue) = sync_channel::<String>(LENGTH);
-    let talk = move || {
-        for message in queue {
+/// Whether there is a systemd, and a thread that talks to it.
+fn start() -> bool {
+    let talk = || {
+        loop {
+            let messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut messages = NEWS
+                .wait_while(messages, |messages| messages.is_empty())
+                .unwrap_or_else(PoisonError::into_inner);
+            let message = messages.pop_front().unwrap_or_default();
+            drop(messages);
             let _ = sd_notify::notify(&[NotifyState::Custom(&message)]);
         }
     };
     let thread = thread::Builder::new().name("systemd".to_owned());
-    thread.spawn(talk).ok().map(|_| sender)
+    env::var_os("NOTIFY_SOCKET").is_some() && thread.spawn(talk).is_ok()
 }
 
-static QUEUE: OnceLock<Option<SyncSender<String>>> = OnceLock::new();
+static STARTED: OnceLock<bool> = OnceLock::new();
+static MESSAGES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static NEWS: Condvar = Condvar::new();
 /// More than a start, a reload and a stop have to say.
-const LENGTH: usize = 16;
+const MOST_MESSAGES: usize = 16;

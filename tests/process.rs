@@ -60,7 +60,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--config", &none],
             1,
-            "none: cannot read it",
+            "none: the file does not exist",
         ),
         (
             &["--htpasswd", &users, "--config", &config],

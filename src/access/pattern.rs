@@ -114,10 +114,17 @@ fn split_server(text: &str) -> Result<(Option<Box<str>>, &str), PatternFault> {
         return Ok((None, text));
     };
     let (server, rest) = text.split_once('/').ok_or(PatternFault::Server)?;
-    let is_unlike_nginx = |c: char| c.is_ascii_uppercase() || c.is_whitespace() || c.is_control();
+    let is_unlike_nginx = |c: char| {
+        c.is_ascii_uppercase() || c.is_whitespace() || c.is_control() || "*;{}\"'\\".contains(c)
+    };
+    // A wildcard is the first or the last label (ngx_http_core_server_name).
+    let name = server
+        .strip_prefix("*.")
+        .or_else(|| server.strip_suffix(".*"));
+    let name = name.unwrap_or(server);
     let fits = match server.strip_prefix('~') {
         Some(expression) => !expression.is_empty() && !expression.contains(char::is_control),
-        None => !server.is_empty() && !server.starts_with('.') && !server.contains(is_unlike_nginx),
+        None => !name.is_empty() && !name.starts_with('.') && !name.contains(is_unlike_nginx),
     };
     if !fits {
         return Err(PatternFault::Server);
@@ -277,6 +284,11 @@ mod tests {
             ("//registry example/team/app", Server),
             ("//registry.example\n/team/app", Server),
             ("//~/team/app", Server),
+            ("//*/team/app", Server),
+            ("//**/team/app", Server),
+            ("//a.*.b/team/app", Server),
+            ("//*./team/app", Server),
+            ("//a;b{}/team/app", Server),
         ];
         for (text, fault) in rows {
             assert_eq!(Pattern::repository(text).unwrap_err(), fault, "{text}");

@@ -39,11 +39,14 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Says what is wrong with the settings.
 fn complain_of(error: &ConfigError) -> ExitCode {
-    let code = match error {
+    complain(error, code(error))
+}
+
+fn code(error: &ConfigError) -> u8 {
+    match error {
         ConfigError::Usage(_) => USAGE,
         ConfigError::File(_) => FAILED,
-    };
-    complain(error, code)
+    }
 }
 
 /// Prints on standard output.

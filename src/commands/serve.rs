@@ -6,37 +6,40 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{FAILED, complain, complain_of};
+use super::{FAILED, code, complain};
 use crate::cli::ServeOptions;
 use crate::config::Config;
 use crate::listen::{Handover, Listener};
-use crate::logging;
+use crate::logging::{self, Log};
 use crate::metrics::Metrics;
 use crate::reload::Trigger;
 use crate::server::{ServeError, Server};
 use crate::systemd;
 
 pub(super) fn run(options: ServeOptions) -> ExitCode {
-    let config = match Config::load(options) {
-        Ok(config) => config,
-        Err(error) => return complain_of(&error),
-    };
     // Before there are threads.
     let handover = Handover::from_environment();
     let metrics = Arc::new(Metrics::new());
-    let log = match logging::start(config.log_format, Arc::clone(&metrics)) {
+    let log = match Log::open(Arc::clone(&metrics)) {
         Ok(log) => log,
         Err(error) => return complain(format_args!("cannot log: {error}"), FAILED),
     };
-    let served = serve(config, handover, metrics);
-    if let Err(error) = &served {
-        log.put(format!("htgate: {error}\n").into_bytes());
-    }
-    log.finish();
-    match served {
+    let ended = match Config::load(options) {
+        Err(error) => Err((code(&error), error.to_string())),
+        Ok(config) => {
+            logging::start(&log, config.log_format);
+            serve(config, handover, metrics).map_err(|error| (FAILED, error.to_string()))
+        }
+    };
+    let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(FAILED),
-    }
+        Err((code, what)) => {
+            log.put(format!("htgate: {what}\n").into_bytes());
+            ExitCode::from(code)
+        }
+    };
+    log.finish();
+    code
 }
 
 fn serve(

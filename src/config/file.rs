@@ -1,10 +1,12 @@
 //! `htgate.toml`: its keys, what is wrong with one, and what of it can change while we run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::DeTable;
 
 use crate::access::{Access, Groups, Rule};
 use crate::cli::{LogFormat, WatchMode};
@@ -137,11 +139,16 @@ impl UserAgentSettings {
 
 impl FileSettings {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::read(bytes).map_err(|error| one_line(&error))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
         if is_blank(bytes) {
             return Err("the file is empty; write settings or rules into it".to_owned());
         }
         let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
         let mut file: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
+        check_order(text)?;
         let lines = file.access.iter().map(|rule| line(text, rule.span().start));
         file.access_lines = lines.collect();
         Ok(file)
@@ -149,6 +156,10 @@ impl FileSettings {
 
     /// The rules, ready to be applied.
     pub(super) fn rules(&self) -> Result<Rules, String> {
+        self.compile().map_err(|error| one_line(&error))
+    }
+
+    fn compile(&self) -> Result<Rules, String> {
         // Groups are written before the rules that use them: this may be half of a file.
         if self.groups.is_some() && self.access.is_empty() {
             return Err("[groups] without [[access]]; add rules, or remove the groups".to_owned());
@@ -226,6 +237,27 @@ impl FileSettings {
     }
 }
 
+/// Rules come after what limits them: a file that is cut off has all of that, or no rule. Groups may
+/// follow, since a rule without its group is an error, and `[token]`, which limits nothing.
+fn check_order(text: &str) -> Result<(), String> {
+    let table = DeTable::parse(text).map_err(|error| explain(text, &error))?;
+    let keys = table.get_ref().keys();
+    let places = keys.map(|key| (key.get_ref().as_ref(), key.span().start));
+    let places: BTreeMap<_, _> = places.collect();
+    let Some(rules) = places.get("access") else {
+        return Ok(());
+    };
+    let mut late = places
+        .iter()
+        .filter(|(key, place)| *place > rules && !matches!(**key, "groups" | "token"));
+    late.next().map_or(Ok(()), |(key, place)| {
+        let line = line(text, *place);
+        Err(format!(
+            "line {line}: '{key}' stands after the access rules; write it before them"
+        ))
+    })
+}
+
 /// One line: where, what, and the nearest known key for an unknown one.
 fn explain(text: &str, error: &toml::de::Error) -> String {
     let line = line(text, error.span().map_or(0, |span| span.start));
@@ -241,6 +273,23 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
     let nearest = nearest.unwrap_or_default();
     format!("line {line}: unknown key '{unknown}'; the nearest known one is '{nearest}'")
 }
+
+/// What the file holds may stand in a message, and must neither begin a line of its own nor fill
+/// the log.
+fn one_line(message: &str) -> String {
+    let mut line = String::new();
+    for character in message.chars().take(LONGEST_MESSAGE) {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// In characters.
+const LONGEST_MESSAGE: usize = 500;
 
 /// The number of the line that a place in the text is in.
 fn line(text: &str, place: usize) -> usize {
@@ -268,7 +317,9 @@ pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
                 changed.join(", ")
             );
         }
-        last_good = now;
+        // A [token] that was added is not in force.
+        let token = last_good.token.take();
+        last_good = FileSettings { token, ..now };
         Ok(rules)
     })
 }

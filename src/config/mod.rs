@@ -4,7 +4,6 @@
 mod file;
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use crate::http::Realm;
 use crate::listen::{Address, SocketMode};
 use crate::reload::Sources;
 use crate::request::Front;
+use crate::settle::settle;
 use crate::store::Rules;
 use crate::strikes::Allowance;
 use crate::token;
@@ -210,12 +210,10 @@ impl RulesFile {
 type Settings = (FileSettings, Rules, Option<token::Settings>);
 
 fn read(path: &Path) -> Result<Settings, ConfigError> {
-    let fault = |what| ConfigError::File(format!("{}: {what}", path.display()));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "at start a person waits and sees"
-    )]
-    let text = fs::read(path).map_err(|e| fault(format!("cannot read it: {e}")))?;
+    let fault = |what: String| ConfigError::File(format!("{}: {what}", path.display()));
+    let text = settle(path, |_| false)
+        .map_err(|error| fault(error.to_string()))?
+        .bytes;
     let file = FileSettings::parse(&text).map_err(fault)?;
     let rules = file.rules().map_err(fault)?;
     let token = file.token().map_err(fault)?;
@@ -286,6 +284,8 @@ const LONGEST_POLL_SECONDS: f64 = 3600.0;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -11,6 +11,7 @@ use actix_http::error::{DispatchError, ParseError};
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -33,6 +34,7 @@ pub fn serve(
 ) -> io::Result<Server> {
     let mut server = Server::build()
         .workers(workers)
+        .max_concurrent_connections(connections_per_worker(workers))
         .shutdown_signal(shutdown)
         .shutdown_timeout(SHUTDOWN_SECONDS);
     for (number, listener) in listeners.into_iter().enumerate() {
@@ -93,8 +95,20 @@ where
         })
 }
 
+/// So many that files can still be opened: without a descriptor for the users file a removed user
+/// would stay. Connections beyond that wait in the listener's backlog.
+fn connections_per_worker(workers: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    let left = limit.saturating_sub(RESERVED + workers.saturating_mul(RESERVED_PER_WORKER));
+    (left / workers.max(1)).clamp(1, MOST_CONNECTIONS)
+}
+
 /// The HTTP library answers 400 or 431 to what it cannot read, and ends the connection with the
-/// reason. Of such a request nothing is known.
+/// reason. Of such a request nothing is known. One whose client is gone before the answer is not
+/// seen here.
 fn count_malformed(gate: &Gate, error: &DispatchError) {
     match error {
         DispatchError::Parse(ParseError::Io(_) | ParseError::Timeout) => (),
@@ -113,5 +127,12 @@ const KEEP_ALIVE_TCP: KeepAlive = KeepAlive::Timeout(Duration::from_secs(90));
 /// A peer on this machine cannot vanish without the system telling us, so a connection lasts until
 /// nginx closes it, and no request sets a timer.
 const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
-/// What requests in hand get to finish. The slowest hash that is allowed takes less.
-const SHUTDOWN_SECONDS: u64 = 10;
+/// What requests in hand get to finish: less than the ten seconds after which Docker kills a
+/// container. The slowest hash that is allowed takes less.
+const SHUTDOWN_SECONDS: u64 = 8;
+/// File descriptors for files, watches, listeners and the log ...
+const RESERVED: usize = 64;
+/// ... and for what a worker needs beside its connections.
+const RESERVED_PER_WORKER: usize = 8;
+/// For each worker, whatever the system allows.
+const MOST_CONNECTIONS: usize = 25_000;

@@ -126,6 +126,12 @@ impl Current {
         self.tell();
     }
 
+    /// Whether the file system does not answer one part's questions.
+    pub(super) fn is_silent(&self, part: usize) -> bool {
+        let all = lock(&self.faults);
+        all.get(part).is_some_and(|part| part.silence.is_some())
+    }
+
     fn change_faults(&self, part: usize, change: impl FnOnce(&mut Faults)) -> bool {
         let mut all = lock(&self.faults);
         if let Some(faults) = all.get_mut(part) {

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use super::current::{Current, Files};
 use super::watch::{Notice, Wake};
@@ -36,15 +36,23 @@ pub(super) struct Follower {
     part: Box<dyn Part>,
     notice: Notice,
     progress: Arc<Progress>,
+    /// Wakes the users' follower; the users themselves have none.
+    users: Option<Sender<Wake>>,
 }
 
 impl Follower {
-    pub(super) fn new(place: usize, part: Box<dyn Part>, notice: Notice) -> Self {
+    pub(super) fn new(
+        place: usize,
+        part: Box<dyn Part>,
+        notice: Notice,
+        users: Option<Sender<Wake>>,
+    ) -> Self {
         Self {
             place,
             part,
             notice,
             progress: Arc::default(),
+            users,
         }
     }
 
@@ -88,6 +96,9 @@ impl Follower {
         self.notice.follow(&self.part.paths());
         drop(asking);
         let changed = self.part.refresh(force, &self.progress);
+        if changed {
+            self.let_users_go_first(current);
+        }
         let before = changed.then(|| current.update(|files| self.part.share(files)));
         let is_news = current.report(self.place, self.part.trouble());
         if let Some(before) = before {
@@ -98,4 +109,24 @@ impl Follower {
             current.tell();
         }
     }
+
+    /// Users who were changed before the rules take effect before them: otherwise a removed user
+    /// could have a right for a moment that neither the old files give him nor the new ones. Users
+    /// that cannot be read hold the rules up no longer than it takes to say so.
+    fn let_users_go_first(&self, current: &Current) {
+        let Some(users) = &self.users else { return };
+        let (done, waiting) = channel();
+        if users.send(Wake::Await(done)).is_err() {
+            return;
+        }
+        while waiting.recv_timeout(A_MOMENT) == Err(RecvTimeoutError::Timeout) {
+            if current.is_silent(USERS) {
+                return;
+            }
+        }
+    }
 }
+
+/// The place of the users among the parts.
+pub(super) const USERS: usize = 0;
+const A_MOMENT: Duration = Duration::from_millis(100);

@@ -1,6 +1,7 @@
 //! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
 //! a file, the last good snapshot stays; whatever is right with another file takes effect. Each has
-//! a thread of its own, so that a removed user goes even while another file cannot be read.
+//! a thread of its own, so that a removed user goes even while another file cannot be read; the users
+//! come first.
 
 mod current;
 mod follow;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use self::current::{Current, Files};
-use self::follow::{Follower, Part};
+use self::follow::{Follower, Part, USERS};
 use self::keys::Keys;
 use self::rules::RulesFile;
 use self::users::UsersFile;
@@ -146,14 +147,12 @@ impl Reload {
             part.share(&mut files);
         }
         let current = Arc::new(Current::new(files, seed, metrics, parts.len()));
-        let followers = parts
-            .into_iter()
-            .enumerate()
-            .map(|(place, (notice, mut part))| {
-                part.announce(current.metrics());
-                Follower::new(place, part, notice)
-            });
-        let followers = followers.collect();
+        let mut followers = Vec::<Follower>::new();
+        for (place, (notice, mut part)) in parts.into_iter().enumerate() {
+            part.announce(current.metrics());
+            let users = followers.get(USERS).map(Follower::wake);
+            followers.push(Follower::new(place, part, notice, users));
+        }
         current.tell();
         Ok(Self { current, followers })
     }

@@ -14,8 +14,10 @@ pub(super) struct Source {
     is_secret: bool,
     fingerprint: Fingerprint,
     digest: [u8; 32],
-    /// Until then a change may hide behind equal times.
-    doubt_until: Instant,
+    /// When its times were first seen as they are now.
+    seen_since: Instant,
+    /// Whether no change can hide behind equal times any more: it was read again late enough.
+    is_sure: bool,
     /// Why the file as it is now cannot be read.
     obstacle: Option<String>,
     /// Why its content, as last read, is not in effect.
@@ -53,7 +55,8 @@ impl Source {
             is_secret,
             fingerprint: reading.fingerprint,
             digest: reading.digest,
-            doubt_until: Instant::now() + DOUBT,
+            seen_since: Instant::now(),
+            is_sure: false,
             obstacle: None,
             refusal: None,
         };
@@ -115,14 +118,15 @@ impl Source {
     }
 
     fn has_seen(&self, fingerprint: Fingerprint) -> bool {
-        self.fingerprint == fingerprint && Instant::now() > self.doubt_until
+        self.fingerprint == fingerprint && self.is_sure
     }
 
     fn take(&mut self, reading: Reading) -> Option<Vec<u8>> {
         if self.fingerprint != reading.fingerprint {
             self.fingerprint = reading.fingerprint;
-            self.doubt_until = Instant::now() + DOUBT;
+            self.seen_since = Instant::now();
         }
+        self.is_sure = self.seen_since.elapsed() > DOUBT;
         let changed = self.digest != reading.digest;
         self.digest = reading.digest;
         changed.then_some(reading.bytes)

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ use super::AllDone;
 /// Why to look.
 pub(super) enum Wake {
     Look,
+    /// Dropped when that is done.
+    Await(#[expect(dead_code, reason = "its end is what counts")] Sender<()>),
     /// Whatever the file system says, and dropped when that is done.
     Force(#[expect(dead_code, reason = "its end is what counts")] Arc<AllDone>),
     Missed(String),
@@ -32,13 +35,16 @@ pub(super) struct Notice {
     wakes: Receiver<Wake>,
     /// Kept so that the receiver always has a sender.
     wake: Sender<Wake>,
+    /// Whether an event waits to be looked at: one is enough, and they may come fast.
+    event: Arc<AtomicBool>,
 }
 
 impl Notice {
     /// Watches these files from now on.
     pub(super) fn new(paths: &[&Path], poll: Duration, events: bool) -> Self {
         let (wake, wakes) = channel();
-        let watch = events.then(|| Watch::new(wake.clone()));
+        let event = Arc::<AtomicBool>::default();
+        let watch = events.then(|| Watch::new(wake.clone(), Arc::clone(&event)));
         if let Some(Err(error)) = &watch {
             log::warn!("no file events ({error}); files are looked at every {poll:?}");
         }
@@ -48,6 +54,7 @@ impl Notice {
             poll,
             wakes,
             wake,
+            event,
         };
         notice.follow(paths);
         notice
@@ -65,6 +72,8 @@ impl Notice {
     pub(super) fn wait_until(&self, deadline: Instant) -> Vec<Wake> {
         let rest = deadline.saturating_duration_since(Instant::now());
         let first = self.wakes.recv_timeout(rest).ok();
+        // Before the look: what comes from now on is not seen by it.
+        self.event.store(false, Ordering::Relaxed);
         let wakes: Vec<_> = first.into_iter().chain(self.wakes.try_iter()).collect();
         for wake in &wakes {
             if let Wake::Missed(why) = wake {
@@ -105,10 +114,11 @@ struct Watch {
 
 impl Watch {
     /// A watch that sends [`Wake::Look`] for each event that may matter.
-    fn new(wake: Sender<Wake>) -> notify::Result<Self> {
+    fn new(wake: Sender<Wake>, event: Arc<AtomicBool>) -> notify::Result<Self> {
         let trail = Arc::new(Mutex::new(Trail::default()));
         let notifier = Notifier {
             wake,
+            event,
             trail: Arc::clone(&trail),
         };
         let watcher = notify::recommended_watcher(move |event| notifier.handle(event))?;
@@ -159,6 +169,7 @@ impl Watch {
 
 struct Notifier {
     wake: Sender<Wake>,
+    event: Arc<AtomicBool>,
     trail: Arc<Mutex<Trail>>,
 }
 
@@ -166,7 +177,9 @@ impl Notifier {
     fn handle(&self, event: notify::Result<Event>) {
         let wake = match event {
             Ok(event) if event.need_rescan() => Wake::Missed("its queue overflowed".to_owned()),
-            Ok(event) if self.matters(&event) => Wake::Look,
+            Ok(event) if self.matters(&event) && !self.event.swap(true, Ordering::Relaxed) => {
+                Wake::Look
+            }
             Ok(_) => return,
             Err(error) => Wake::Missed(error.to_string()),
         };

@@ -107,8 +107,8 @@ impl Watchdog {
         loop {
             thread::sleep(TICK);
             for watched in &mut self.watched {
-                let name = &watched.name.clone();
-                match watched.tick() {
+                let (tick, name) = (watched.tick(), &watched.name);
+                match tick {
                     Tick::Fine | Tick::Silent => (),
                     Tick::Fault => {
                         let what = format!(

@@ -155,16 +155,23 @@ enum Part {
 fn parts() -> impl Strategy<Value = Vec<Part>> {
     let rules = proptest::collection::vec(rule(), 0..4);
     let agents = proptest::option::of(user_agents());
-    let all = (rules, agents, prop::bool::weighted(0.75), any::<bool>()).prop_map(
-        |(rules, agents, has_groups, has_token)| {
+    let rest = (rules, prop::bool::weighted(0.75), any::<bool>()).prop_map(
+        |(rules, has_groups, has_token)| {
             let mut parts: Vec<_> = rules.into_iter().map(Part::Rule).collect();
-            parts.extend(agents.map(Part::UserAgents));
             parts.extend(has_groups.then_some(Part::Groups));
             parts.extend(has_token.then_some(Part::Token));
             parts
         },
     );
-    all.prop_shuffle()
+    // Most of those with lists that do not come first are invalid.
+    (agents, rest.prop_shuffle(), prop::bool::weighted(0.1)).prop_map(|(agents, rest, is_late)| {
+        let agents: Vec<_> = agents.map(Part::UserAgents).into_iter().collect();
+        if is_late {
+            [rest, agents].concat()
+        } else {
+            [agents, rest].concat()
+        }
+    })
 }
 
 impl Style {
@@ -220,6 +227,12 @@ impl Style {
                     }
                 }
                 Part::Groups => rest += &format!("[groups]{newline}{}", self.lines(&groups)),
+                Part::UserAgents(table) if self.is_inline => {
+                    for (name, patterns) in table {
+                        let patterns = self.value(patterns);
+                        first += &format!("user_agent.{name} = {patterns}{newline}");
+                    }
+                }
                 Part::UserAgents(table) => {
                     rest += &format!("[user_agent] # clients{newline}{}", self.lines(table));
                 }
@@ -316,36 +329,43 @@ fn allows_more(part: &Rules, whole: &Rules) -> bool {
         || (more(&requests, &rest_of_whole) && any(&agents))
 }
 
-/// At the start a section that is missing altogether cannot be told from one that never was.
-fn may_be_whole(part: &FileSettings, whole: &FileSettings) -> bool {
-    let has_lost_rules = !whole.access.is_empty() && part.access.is_empty();
-    let has_lost_agents = whole.user_agent.is_some() && part.user_agent.is_none();
-    (has_lost_rules && part.groups.is_none()) || has_lost_agents
+/// At the start a part without any rule cannot be told from a file that never had one.
+fn may_be_whole(part: &FileSettings) -> bool {
+    part.access.is_empty() && part.groups.is_none()
+}
+
+fn read(text: &str) -> Option<(Rules, FileSettings)> {
+    let file = FileSettings::parse(text.as_bytes()).ok()?;
+    Some((file.rules().ok()?, file))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// Whether the whole itself was in force before, or another file with rules.
     #[test]
-    fn no_prefix_allows_more_than_the_whole(text in file()) {
-        let settings = FileSettings::parse(text.as_bytes());
-        let settings = settings.and_then(|file| Ok((file.rules()?, file)));
-        prop_assume!(settings.is_ok());
-        let (whole, settings) = settings.unwrap();
+    fn no_prefix_allows_more_than_the_whole(text in file(), old in file()) {
+        let (Some((whole, settings)), Some((_, old))) = (read(&text), read(&old)) else {
+            return Err(TestCaseError::reject("invalid"));
+        };
+        prop_assume!(!old.access.is_empty());
         for end in 0..text.len() {
             let bytes = &text.as_bytes()[..end];
             let shown = String::from_utf8_lossy(bytes);
-            if let Ok(rules) = rules_parser(settings.clone())(bytes) {
-                prop_assert!(!allows_more(&rules, &whole), "at a reload: {}", shown);
+            for before in [&settings, &old] {
+                if let Ok(rules) = rules_parser(before.clone())(bytes) {
+                    prop_assert!(!allows_more(&rules, &whole), "at a reload: {}", shown);
+                }
             }
             let Ok(part) = FileSettings::parse(bytes) else {
                 continue;
             };
             prop_assert!(!is_blank(bytes), "nothing is taken for a file");
             if let Ok(rules) = part.rules()
-                && !may_be_whole(&part, &settings)
+                && !may_be_whole(&part)
             {
                 prop_assert!(!allows_more(&rules, &whole), "at the start: {}", shown);
+                prop_assert_eq!(part.front, settings.front, "at the start: {}", shown);
             }
         }
     }

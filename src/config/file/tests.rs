@@ -59,6 +59,10 @@ fn faults_are_one_line_with_their_place() {
             "workers = 1\naccess = [\n{users = ['a'], actions = ['pull']}]",
             "line 3: [[access]] rule 1: 'actions' without 'repositories'",
         ),
+        (
+            "[groups]\n\"a\\nb\" = ['@c\\n']\n[[access]]\nusers = ['@c\\nERROR']",
+            "[groups] a\\nb: \"@c\\\\n\" is no user's name",
+        ),
     ];
     for (text, expected) in rows {
         let seen = error(text);
@@ -89,11 +93,11 @@ const TOKEN: &str = "[token]\nkey = 'k'\ncertificate = 'c'\nservice = 's'\n";
 
 #[test]
 fn a_section_that_is_gone_is_refused_until_a_restart() {
-    let all = [GROUPS, RULE, AGENTS, TOKEN].concat();
+    let all = [GROUPS, AGENTS, RULE, TOKEN].concat();
     let rows = [
-        (all.clone(), [GROUPS, RULE, AGENTS].concat(), "[token]"),
+        (all.clone(), [GROUPS, AGENTS, RULE].concat(), "[token]"),
         (all.clone(), [GROUPS, RULE, TOKEN].concat(), "[user_agent]"),
-        (all.clone(), [RULE, AGENTS, TOKEN].concat(), "[groups]"),
+        (all.clone(), [AGENTS, RULE, TOKEN].concat(), "[groups]"),
         (all.clone(), [AGENTS, TOKEN].concat(), "[[access]]"),
         (all, "workers = 1\n# nothing".to_owned(), "[[access]]"),
         (RULE.to_owned(), "access = []".to_owned(), "[[access]]"),
@@ -113,13 +117,50 @@ fn a_section_that_is_gone_is_refused_until_a_restart() {
 #[test]
 fn a_section_that_is_gained_may_not_be_lost_again() {
     let mut parse = rules_parser(FileSettings::default());
-    let mut gained = "# nothing\n".to_owned();
-    for section in [RULE, GROUPS, AGENTS, TOKEN] {
-        let before = gained.clone();
+    let files = [
+        "# nothing\n".to_owned(),
+        RULE.to_owned(),
+        [GROUPS, RULE].concat(),
+        [AGENTS, GROUPS, RULE].concat(),
+    ];
+    for pair in files.windows(2) {
+        let [before, gained] = pair else {
+            panic!("two files")
+        };
         assert!(parse(before.as_bytes()).is_ok(), "{before}");
-        gained += section;
         assert!(parse(gained.as_bytes()).is_ok(), "{gained}");
         assert!(parse(before.as_bytes()).is_err(), "{before}");
         assert!(parse(gained.as_bytes()).is_ok(), "{gained}");
+    }
+    // This one is in force only after a restart.
+    for file in [[RULE, TOKEN].concat(), RULE.to_owned()] {
+        let file = [AGENTS, GROUPS, &file].concat();
+        assert!(parse(file.as_bytes()).is_ok(), "{file}");
+    }
+}
+
+#[test]
+fn rules_come_after_what_limits_them() {
+    let access = "access = [{users = ['a'], repositories = ['a'], actions = ['pull']}]\n";
+    let rows = [
+        ([AGENTS, RULE, GROUPS, TOKEN].concat(), None),
+        ([GROUPS, TOKEN, AGENTS, RULE].concat(), None),
+        (format!("front = 'nginx'\n{access}{GROUPS}"), None),
+        ([RULE, AGENTS].concat(), Some("line 5: 'user_agent'")),
+        ([RULE, AGENTS, RULE].concat(), Some("line 5: 'user_agent'")),
+        (
+            format!("{access}front = 'nginx'\n"),
+            Some("line 2: 'front'"),
+        ),
+        (
+            format!("{access}user_agent.deny = []\nuser_agent.except = []\n"),
+            Some("line 2: 'user_agent'"),
+        ),
+    ];
+    for (text, expected) in rows {
+        let seen = FileSettings::parse(text.as_bytes()).err();
+        let expected = expected
+            .map(|place| format!("{place} stands after the access rules; write it before them"));
+        assert_eq!(seen, expected, "{text}");
     }
 }
