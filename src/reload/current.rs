@@ -142,13 +142,15 @@ impl Current {
         let what = what.join("; ");
         self.metrics.reload_trouble.set(i64::from(!what.is_empty()));
         let known = self.store.trouble();
+        let known = known.as_deref();
         if known.map_or(what.is_empty(), |known| known.what == what) {
             return false;
         }
-        self.store.report((!what.is_empty()).then(|| Trouble {
-            what,
-            since: SystemTime::now(),
-        }));
+        // The trouble is as old as its oldest part.
+        let since = known.map_or_else(SystemTime::now, |known| known.since);
+        let trouble = Trouble { what, since };
+        self.store
+            .report(Some(trouble).filter(|trouble| !trouble.what.is_empty()));
         true
     }
 }
