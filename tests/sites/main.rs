@@ -21,6 +21,7 @@ mod guards;
 mod halves;
 mod knows;
 mod merged;
+mod refusals;
 mod rewrites;
 mod scene;
 mod settings;
