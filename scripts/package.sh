@@ -60,7 +60,7 @@ make_deb() { # ARCHITECTURE BINARY
     put 644 packaging/htgate.toml "$root/etc/htgate/htgate.toml"
     mkdir "$root/etc/htgate/users"
     put 644 nginx/htgate.conf "$root/etc/nginx/conf.d/htgate.conf"
-    for file in htgate-server htgate-token; do
+    for file in htgate-server htgate-locations htgate-gate htgate-token; do
         put 644 "nginx/$file.conf" "$root/etc/nginx/$file.conf"
     done
 

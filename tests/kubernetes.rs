@@ -182,7 +182,14 @@ fn manifests_agree_with_the_shipped_files() {
     let pod = read("kubernetes/nginx-pod.yaml");
     assert!(read("nginx/htgate.conf").contains("unix:/run/htgate/htgate.sock"));
     assert!(pod.contains("value: unix:/run/htgate/htgate.sock"));
-    for file in ["htgate.conf", "htgate-server.conf", "registry.conf"] {
+    for file in [
+        "htgate.conf",
+        "htgate-server.conf",
+        "htgate-locations.conf",
+        "htgate-gate.conf",
+        "registry.conf",
+    ] {
+        assert!(pod.contains(&format!("--from-file=nginx/{file}")), "{file}");
         assert!(repository("nginx").join(file).exists());
         assert!(pod.contains(&format!("key: {file}")), "{file}");
     }

@@ -34,16 +34,16 @@ fn a_service_that_is_gone_lets_nobody_pass() {
     thread::sleep(Duration::from_millis(300));
     gate.child.kill().unwrap();
     gate.child.wait().unwrap();
-    check_refusal(&hung.read(false).unwrap(), 500, "UNKNOWN");
+    check_refusal(&hung.read(false).unwrap(), 503, "UNAVAILABLE");
     for _ in 0..5 {
-        check_refusal(&nginx.ask("GET /file", &[&good]), 500, "UNKNOWN");
+        check_refusal(&nginx.ask("GET /file", &[&good]), 503, "UNAVAILABLE");
     }
     // Started anew, it serves at once over the same path, and a stop is no worse than a kill.
     gate.start_again(&[]);
     assert_eq!(nginx.ask("GET /file", &[&good]).status, 200);
     signal(&gate.child, "TERM");
     gate.child.wait().unwrap();
-    check_refusal(&nginx.ask("GET /file", &[&good]), 500, "UNKNOWN");
+    check_refusal(&nginx.ask("GET /file", &[&good]), 503, "UNAVAILABLE");
     let log = nginx.error_log();
     assert!(log.contains("Connection refused"), "{log}");
 }
@@ -56,7 +56,7 @@ fn a_service_that_hangs_is_not_waited_for_forever() {
     signal(&gate.child, "STOP");
     let response = nginx.ask("GET /file", &[&good]);
     signal(&gate.child, "CONT");
-    check_refusal(&response, 500, "UNKNOWN");
+    check_refusal(&response, 503, "UNAVAILABLE");
     support::eventually("all is well again", Duration::from_secs(20), || {
         nginx.ask("GET /file", &[&good]).status == 200
     });

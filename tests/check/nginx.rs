@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::check;
-use super::support::{folder, free_port, repository, run, said};
+use super::support::{INCLUDED, folder, free_port, repository, run, said};
 
 /// Shipped files in a folder, as nginx itself prints them.
 fn nginx_prints(folder: &Path, files: &[&str], change: impl Fn(&str, String) -> String) -> Output {
@@ -16,7 +16,7 @@ fn nginx_prints(folder: &Path, files: &[&str], change: impl Fn(&str, String) -> 
     fs::create_dir_all(&conf).unwrap();
     for file in files {
         // The others are included by these.
-        let to = if ["htgate-server.conf", "htgate-token.conf"].contains(file) {
+        let to = if INCLUDED.contains(file) {
             folder.join(file)
         } else {
             conf.join(file)
@@ -60,11 +60,13 @@ fn nginx_prints(folder: &Path, files: &[&str], change: impl Fn(&str, String) -> 
         .arg(folder.join("nginx.conf")))
 }
 
-const GATED: [&str; 4] = [
+const GATED: [&str; 6] = [
     "htgate.conf",
     "registry.conf",
     "site-example.conf",
     "htgate-server.conf",
+    "htgate-locations.conf",
+    "htgate-gate.conf",
 ];
 const WITH_TOKENS: [&str; 3] = ["htgate.conf", "registry-token.conf", "htgate-token.conf"];
 
@@ -93,7 +95,8 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
             "auth_request off;",
             "auth_request off; proxy_pass http://127.0.0.1:3000;",
         ),
-        _ => text.replace("$htgate_api_version always", "$htgate_api_version"),
+        "registry.conf" => text.replace("$htgate_api_version always", "$htgate_api_version"),
+        _ => text,
     });
     let both = [&output.stderr[..], &output.stdout].concat();
     fs::write(&printed, both).unwrap();

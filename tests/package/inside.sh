@@ -74,6 +74,19 @@ mv "$users.new" "$users"
 eventually eval 'test "$(status bob:secret)" = 200'
 eventually eval 'test "$(systemctl show --property StatusText --value htgate.service)" = "users: 2"'
 
+echo "== one location alone"
+sed -i 's|    include .*|    include /etc/nginx/htgate-locations.conf;\n    location = /index.nginx-debian.html { include /etc/nginx/htgate-gate.conf; }|' \
+    /etc/nginx/conf.d/site.conf
+nginx -t
+systemctl reload nginx
+eventually eval 'test "$(status "" /)" = 200'
+test "$(status)" = 401
+test "$(status bob:secret)" = 200
+sed -i -e '/htgate-gate/d' -e 's|htgate-locations|htgate-server|' /etc/nginx/conf.d/site.conf
+nginx -t
+systemctl reload nginx
+eventually eval 'test "$(status "" /)" = 401'
+
 echo "== reload, restart and start by a question"
 systemctl reload htgate.service
 eventually systemctl is-active htgate.service
@@ -163,7 +176,7 @@ test ! -e /usr/bin/htgate
 test ! -e /run/htgate
 test -s "$users"
 # Without the gate nobody gets in.
-test "$(status alice:secret)" = 500
+test "$(status alice:secret)" = 503
 
 echo "== purge"
 dpkg -P htgate

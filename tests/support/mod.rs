@@ -37,7 +37,7 @@ pub use self::docker::Docker;
 pub use self::gate::{Gate, NOBODY, another_address};
 pub use self::image::image;
 pub use self::native::{Native, free_port};
-pub use self::nginx::{Nginx, authorization, check_refusal, gated, shipped};
+pub use self::nginx::{INCLUDED, Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};
 pub use self::registry::{RULES, Registry, Understood, send};
 pub use self::skopeo::Skopeo;

@@ -20,10 +20,22 @@ impl Nginx {
     /// Starts with these lines in its http context. `{folder}` stands for its own folder, and
     /// its servers shall `listen {listen}`.
     pub fn start(http: &str) -> Self {
+        Self::start_with(http, |_| ())
+    }
+
+    /// The same, with what this puts into its root.
+    pub fn start_with(http: &str, fill: impl FnOnce(&Path)) -> Self {
+        Self::try_start(http, fill).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    /// The same; what nginx says of a configuration that it does not take.
+    pub fn try_start(http: &str, fill: impl FnOnce(&Path)) -> Result<Self, String> {
         let folder = folder();
         let place = folder.path().display().to_string();
-        fs::create_dir(folder.path().join("root")).unwrap();
-        fs::write(folder.path().join("root/file"), "content\n").unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("file"), "content\n").unwrap();
+        fill(&root);
         let http = http
             .replace("{listen}", &format!("unix:{place}/nginx.sock"))
             .replace("{folder}", &place);
@@ -49,15 +61,16 @@ impl Nginx {
             .spawn()
             .expect("nginx is installed");
         let mut nginx = Self { folder, child };
+        let mut ended = false;
         eventually("nginx is up", Duration::from_secs(20), || {
-            assert!(
-                nginx.child.try_wait().unwrap().is_none(),
-                "{}",
-                nginx.error_log()
-            );
-            Connection::open(&nginx.target()).is_ok()
+            ended = nginx.child.try_wait().unwrap().is_some();
+            ended || Connection::open(&nginx.target()).is_ok()
         });
-        nginx
+        let log = nginx.error_log();
+        if ended {
+            return Err(log);
+        }
+        Ok(nginx)
     }
 
     pub fn target(&self) -> Target {
@@ -83,6 +96,9 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+            return;
+        }
         signal(&self.child, "TERM");
         let _ = self.child.wait();
         let log = self.error_log();
@@ -99,17 +115,25 @@ impl Drop for Nginx {
     }
 }
 
-/// A shipped nginx file, with the socket of htgate in its place, and its include of
-/// htgate-server.conf or htgate-token.conf replaced by the text of that file.
+/// A shipped nginx file, with the socket of htgate in its place, and the includes of
+/// the others replaced by the text of those files.
 pub fn shipped(file: &str, socket: &Path) -> String {
     let read = |file: &str| fs::read_to_string(repository(&format!("nginx/{file}"))).unwrap();
     let mut text = read(file).replace("/run/htgate/htgate.sock", &socket.display().to_string());
-    for included in ["htgate-server.conf", "htgate-token.conf"] {
+    for included in INCLUDED {
         let include = format!("include /etc/nginx/{included};");
         text = text.replace(&include, &read(included));
     }
     text
 }
+
+/// The shipped files that others include.
+pub const INCLUDED: [&str; 4] = [
+    "htgate-server.conf",
+    "htgate-locations.conf",
+    "htgate-gate.conf",
+    "htgate-token.conf",
+];
 
 /// The http context of a gated server with these further lines in its server block. It serves
 /// `/file`, and knows `location` and `proxy` as the lines say.

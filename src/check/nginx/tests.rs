@@ -1,6 +1,8 @@
 use super::*;
 
 const SERVER: &str = "/etc/nginx/htgate-server.conf";
+const LOCATIONS: &str = "/etc/nginx/htgate-locations.conf";
+const GATE: &str = "/etc/nginx/htgate-gate.conf";
 const HTTP: &str = "/etc/nginx/conf.d/htgate.conf";
 const REGISTRY: &str = "/etc/nginx/conf.d/registry.conf";
 const SITE: &str = "/etc/nginx/conf.d/site-example.conf";
@@ -17,6 +19,11 @@ fn shipped() -> Vec<(&'static str, String)> {
         (REGISTRY, include_str!("../../../nginx/registry.conf")),
         (SERVER, include_str!("../../../nginx/htgate-server.conf")),
         (SITE, include_str!("../../../nginx/site-example.conf")),
+        (
+            LOCATIONS,
+            include_str!("../../../nginx/htgate-locations.conf"),
+        ),
+        (GATE, include_str!("../../../nginx/htgate-gate.conf")),
     ]
     .map(|(path, text)| (path, text.to_owned()))
     .into()
@@ -194,7 +201,7 @@ fn planted_faults() {
             "$htgate_api_version always",
             "$htgate_api_version",
             Rule::ApiHeader,
-            "add_header",
+            "add_header Docker",
         ),
         (
             REGISTRY,

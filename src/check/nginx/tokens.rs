@@ -216,8 +216,8 @@ mod tests {
         let here = "location = /auth/token {";
         let rows: &[(&str, &str, Rule, &str)] = &[
             (
-                "= /auth/token",
-                "= /v2/token",
+                "location = /auth/token",
+                "location = /v2/token",
                 Rule::TokenLocation,
                 "location = /v2/token {",
             ),

@@ -1,0 +1,115 @@
+//! Without one of the guards in the shipped files, sites that it was put there for are open or
+//! broken.
+
+use std::thread;
+
+use crate::backends::{fastcgi, gone};
+use crate::scene::{State, faults, gate, serve, without};
+use crate::sites;
+use crate::support::folder;
+
+/// A guard, in what state of htgate it counts, and sites that need it.
+type Guard = (&'static str, State, &'static [&'static str]);
+
+const GUARDS: &[Guard] = &[
+    (
+        "if ($uri = /_htgate_auth) {",
+        State::There,
+        &[
+            "wordpress in several languages, by rewrites from before try_files",
+            "single-page application by a rewrite",
+            "everything below a folder, without a flag",
+            "everything below a folder, last",
+            "everything below a folder, break",
+            "everything to the application's prefix",
+            "language prefixes",
+            "language by cookie and header",
+            "a slash at the end",
+            "pages without .html",
+            "maintenance of everything but the office",
+            "break, last, redirect and set in ifs",
+            "old addresses by a map",
+            "hidden files are refused",
+            "a cache of pages as files",
+            "several servers, one without the gate",
+            "one location, and the site's own rewrites and friendly pages",
+        ],
+    ),
+    (
+        "error_page 599 @htgate_500;",
+        State::Away,
+        &[
+            "maintenance by a map, with a page that is a 200",
+            "a friendly page in the server",
+            "a friendly page for everything, after the include",
+            "a fallback application",
+            "error pages that have error pages",
+            "an application that answers for every error",
+            "one location, and the site's own rewrites and friendly pages",
+        ],
+    ),
+    (
+        "satisfy all;",
+        State::There,
+        &["any of an address and a password, in http"],
+    ),
+    (
+        "proxy_cache off;",
+        State::There,
+        &[
+            "a cache of everything in http",
+            "a cache of everything in the server",
+        ],
+    ),
+    // Without it the gate takes the other half for missing.
+    (
+        "set $htgate_here yes;",
+        State::There,
+        &["files alone", "one location"],
+    ),
+];
+
+#[test]
+fn sites_need_the_guards() {
+    let folder = folder();
+    let php = fastcgi(folder.path());
+    let gate = gate();
+    let gone = gone(folder.path());
+    let socket = gate.socket();
+    let sites = sites();
+    let mut wrong = Vec::new();
+    for (guard, state, expected) in GUARDS {
+        let socket = if *state == State::There {
+            &socket
+        } else {
+            &gone
+        };
+        // A fault is also what keeps nginx from starting, and what it logs as it ends.
+        let broken: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> = sites
+                .iter()
+                .map(|site| {
+                    let run = || {
+                        let nginx = serve(site, socket, &php, &|text| without(text, guard));
+                        let first = faults(site, &nginx, *state);
+                        [first, faults(site, &nginx, *state)].concat()
+                    };
+                    (site.name, scope.spawn(run))
+                })
+                .collect();
+            let results = runs.into_iter().map(|(name, run)| (name, run.join()));
+            let broken = results.filter(|(_, run)| !matches!(run, Ok(faults) if faults.is_empty()));
+            broken.map(|(name, _)| name).collect()
+        });
+        let missing: Vec<_> = expected
+            .iter()
+            .filter(|name| !broken.contains(name))
+            .collect();
+        if !missing.is_empty() {
+            wrong.push(format!(
+                "without {guard}, {state:?}: {missing:?} are not broken; {broken:#?} are"
+            ));
+        }
+    }
+    crate::check(&wrong);
+}
