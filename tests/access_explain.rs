@@ -202,7 +202,7 @@ fn explain_says_who_may_what_and_why() {
                 "/none",
             ],
             1,
-            &["/none: the file does not exist"],
+            &["/none: cannot read it"],
         ),
     ];
     for (arguments, code, expected) in rows {
