@@ -107,7 +107,7 @@ def subrequest():
     """What nginx asks for a client that pulls a layer."""
     headers = client_headers() | {
         "X-Real-IP": "127.0.0.1", "X-Original-Method": "GET", "X-Original-URI": URI,
-        "X-Request-ID": "0" * 32,
+        "X-Original-Server": "registry.example", "X-Original-Content-Type": "none",
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"GET /auth HTTP/1.1\r\nHost: htgate\r\n{lines}\r\n"

@@ -139,7 +139,7 @@ class Gate:
     def request(self, whose):
         """What nginx sends for a client that wants a token."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in (
-            headers(whose) | {"X-Real-IP": "127.0.0.1", "X-Request-ID": "0" * 32}).items())
+            headers(whose) | {"X-Real-IP": "127.0.0.1"}).items())
         return self.stage.write(
             self.stage.fresh("request"),
             f"GET /token?{query(whose)} HTTP/1.1\r\nHost: htgate\r\n{lines}\r\n")

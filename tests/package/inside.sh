@@ -79,7 +79,8 @@ sed -i 's|    include .*|    include /etc/nginx/htgate-locations.conf;\n    loca
     /etc/nginx/conf.d/site.conf
 nginx -t
 systemctl reload nginx
-eventually eval 'test "$(status "" /)" = 200'
+# Not asked for, and without an index.
+eventually eval 'test "$(status "" /)" = 403'
 test "$(status)" = 401
 test "$(status bob:secret)" = 200
 sed -i -e '/htgate-gate/d' -e 's|htgate-locations|htgate-server|' /etc/nginx/conf.d/site.conf

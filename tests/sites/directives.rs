@@ -299,7 +299,7 @@ fn without_one_of_the_guards_a_directive_reaches_in() {
     let useless = each(&guards, |&(row, guard)| {
         let mut broken = levels(row).map(|in_http| {
             // A fault is also what keeps nginx from starting, and what it logs as it ends.
-            let change = |text: String| without(text, guard);
+            let change = |text: String| without(&text, guard);
             let run = || -> Result<_, String> {
                 let nginx = serve(row, in_http, &gate, &relay, &change)?;
                 let away = serve(row, in_http, &gate, &gone, &change)?;

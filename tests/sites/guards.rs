@@ -90,7 +90,7 @@ fn sites_need_the_guards() {
                 .iter()
                 .map(|site| {
                     let run = || {
-                        let nginx = serve(site, socket, &php, &|text| without(text, guard));
+                        let nginx = serve(site, socket, &php, &|text| without(&text, guard));
                         let first = faults(site, &nginx, *state);
                         [first, faults(site, &nginx, *state)].concat()
                     };

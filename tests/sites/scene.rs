@@ -100,7 +100,7 @@ pub(super) fn shipped_with(text: &str, change: &dyn Fn(String) -> String) -> Str
 }
 
 /// A shipped text without one of its guards: a line, or an `if` with what is in it.
-pub(super) fn without(text: String, guard: &str) -> String {
+pub(super) fn without(text: &str, guard: &str) -> String {
     let mut is_left = true;
     let mut kept = String::new();
     for line in text.lines() {
