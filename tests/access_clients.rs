@@ -254,7 +254,7 @@ fn docker_pulls_and_pushes_what_the_rules_say() {
 fn podman_pushes_what_the_rules_say() {
     const TEST: &str = "podman_pushes_what_the_rules_say";
     if !is_root() || !is_there("podman") {
-        skip(TEST, "podman (12 MB from Debian) and root are needed");
+        skip(TEST, "podman and root are needed");
         return;
     }
     let native = registry();
@@ -298,7 +298,7 @@ fn containerd_pushes_what_the_rules_say() {
     if !is_root() || !is_there("ctr") || !is_there("containerd") {
         skip(
             TEST,
-            "containerd (33 MB from Debian, in docker.io's dependencies) and root are needed",
+            "containerd with ctr, which Docker brings, and root are needed",
         );
         return;
     }
