@@ -1,5 +1,5 @@
 //! One line in the log for every refusal: who, from where, why; and only so many a second, so that
-//! a flood of refusals is no flood of lines.
+//! a flood of refusals does not flood the log.
 
 use std::io;
 use std::sync::Arc;

@@ -94,7 +94,7 @@ pub struct Request<'a> {
     pub uri: Field<'a>,
     /// `X-Original-Content-Type`: nginx's `$http_content_type`, or `none`.
     pub content_type: BodyType<'a>,
-    /// `X-Original-Server`: nginx's `$server_name`, which is no header of the client's but the
+    /// `X-Original-Server`: nginx's `$server_name`: not what the client sent, but the
     /// first name in the block that answers. nginx keeps it in lower case, without a dot at the
     /// beginning; a wildcard, a regular expression and `_` stand there as they are written. It is
     /// empty where a block has no name, and then nginx sends no field.
