@@ -90,10 +90,13 @@ impl Log {
     fn write_all(&self, queue: &Receiver<Vec<u8>>) {
         let mut told = 0;
         for line in queue {
-            if write(&line).is_err() {
-                self.metrics.lost_log_lines.inc();
-            }
+            let written = write(&line);
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            if written.is_err() {
+                self.metrics.lost_log_lines.inc();
+                continue;
+            }
+            // Only now: a line about lost lines could be lost as well, and again.
             let lost = self.metrics.lost_log_lines.get();
             if lost > told {
                 log::warn!(

@@ -220,10 +220,13 @@ fn rules_that_are_gone_stay_until_a_restart() {
 fn users_who_are_not_there_are_a_warning() {
     both_ways(|options, patience| {
         let (gate, config) = start(&(pull("alice", "a") + &pull("carol", "a")), options);
-        gate.wait_for_log("the access rules name users who are not in it: \"carol\" (rule 2)");
+        gate.wait_for_log(
+            "the access rules name users who are not in the users file: \"carol\" (rule 2)",
+        );
         fs::write(gate.users(), line("carol", "secret", 4)).unwrap();
         eventually("alice is missed", patience, || {
-            gate.log().contains("not in it: \"alice\" (rule 1)")
+            gate.log()
+                .contains("not in the users file: \"alice\" (rule 1)")
         });
         fs::write(
             &config,
@@ -231,7 +234,8 @@ fn users_who_are_not_there_are_a_warning() {
         )
         .unwrap();
         eventually("dave is missed", patience, || {
-            gate.log().contains("not in it: \"dave\" (rule 1)")
+            gate.log()
+                .contains("not in the users file: \"dave\" (rule 1)")
         });
         let readyz = gate.ask("GET /readyz", &[]).text();
         assert!(readyz.ends_with("failed: none\n"), "{readyz}");

@@ -60,6 +60,30 @@ fn a_log_that_is_read_again_says_what_was_lost() {
     assert!(text.lines().all(|line| line.starts_with('[')), "{text}");
 }
 
+/// Nothing can be written there, and that is no reason to try without end.
+#[test]
+fn a_log_that_is_refused() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let htgate = Unread::start_with(&[], full.into());
+    let spent = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", htgate.child.id())).unwrap();
+        let mut fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11);
+        let mut ticks = || fields.next().unwrap().parse::<u64>().unwrap();
+        ticks() + ticks()
+    };
+    assert!(htgate.lost_lines() > 0.0);
+    let (lost, before) = (htgate.lost_lines(), spent());
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(htgate.lost_lines(), lost);
+    assert!(spent() - before < 100, "it works without end");
+    htgate.keep_alice_alone();
+    eventually("bob is refused", EVENTS, || htgate.login("bob") == 401);
+    htgate.stop();
+}
+
 #[test]
 fn a_systemd_that_does_not_listen() {
     let folder = folder();

@@ -36,6 +36,10 @@ struct Unread {
 
 impl Unread {
     fn start(environment: &[(&str, &Path)]) -> Self {
+        Self::start_with(environment, Stdio::piped())
+    }
+
+    fn start_with(environment: &[(&str, &Path)], log: Stdio) -> Self {
         let folder = folder();
         let users = folder.path().join("htpasswd");
         fs::write(
@@ -49,7 +53,7 @@ impl Unread {
             .arg(&users)
             .arg("--listen")
             .arg(format!("unix:{}", folder.path().join("s").display()))
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let unread = Self { folder, child };
