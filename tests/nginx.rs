@@ -62,7 +62,10 @@ fn answers() {
         (403, Some("text/html"))
     );
     // Nobody from outside reaches the internal location.
-    assert_eq!(nginx.ask("GET /_htgate_auth", &[&good]).status, 404);
+    for target in ["/_htgate_auth", "//_htgate_auth", "/%5fhtgate_auth"] {
+        assert_eq!(nginx.ask(&format!("GET {target}"), &[&good]).status, 404);
+    }
+    assert_eq!(nginx.ask("GET _htgate_auth", &[&good]).status, 400);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
         (
             "missing-internal",
             "htgate-server.conf",
-            "location = /_htgate_auth",
+            "location = _htgate_auth",
         ),
         (
             "body-passed",

@@ -183,6 +183,19 @@ fn a_half_that_is_missing_opens_nothing() {
             500,
             200,
         ),
+        // A nested location inherits the question, but not the "if" of the gate.
+        (
+            "location ^~ /private/ { include htgate-gate.conf; location /private/file { } }
+             location / { try_files $uri /index.html; }",
+            500,
+            200,
+        ),
+        (
+            "location ^~ /private/ { include htgate-gate.conf; location ~ txt$ { proxy_pass http://app; } }
+             location / { proxy_pass http://app; }",
+            500,
+            200,
+        ),
         // Asked for nowhere.
         ("include htgate-locations.conf;", 200, 200),
     ];

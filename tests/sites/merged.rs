@@ -270,13 +270,13 @@ pub(super) const ROWS: &[Row] = &[
         lines: "if ($uri ~ _) { rewrite ^ /sorry.html last; } set $htgate_user forged;
             rewrite ^/auth/ /sorry.html last; rewrite_log on; uninitialized_variable_warn on;",
         level: Level::Server,
-        guards: &["if ($uri = /_htgate_auth) {", "if ($uri = /auth/token) {"],
+        guards: &["if ($uri = _htgate_auth) {", "if ($uri = /auth/token) {"],
         ..ROW
     },
     Row {
         lines: "if ($uri ~ _) { return 200 open; }",
         level: Level::Server,
-        guards: &["if ($uri = /_htgate_auth) {"],
+        guards: &["if ($uri = _htgate_auth) {"],
         ..ROW
     },
     Row {

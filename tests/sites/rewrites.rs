@@ -3,6 +3,20 @@
 use crate::scene::{SITE, Site};
 
 pub(super) const SITES: &[Site] = &[
+    // The question's name has no slash at its beginning, which most people's patterns want.
+    Site {
+        name: "a front controller from above the include",
+        server: r"if (!-e $request_filename) { rewrite ^/(.*)$ /index.html last; }
+            include htgate-server.conf;",
+        closed: &[("/file.txt", "file"), ("/orders", "file index.html")],
+        ..SITE
+    },
+    Site {
+        name: "everything below a folder, from above the include",
+        server: "rewrite ^/(.*)$ /app/$1; include htgate-server.conf;",
+        closed: &[("/file.txt", "file app/file.txt")],
+        ..SITE
+    },
     Site {
         name: "everything below a folder, without a flag",
         server: "include htgate-server.conf; rewrite ^/(.*)$ /app/$1;",
@@ -189,7 +203,7 @@ pub(super) const SITES: &[Site] = &[
     },
     Site {
         name: "old addresses by a map",
-        http: "map $uri $moved { default ''; /old /page.html; /_htgate_auth /page.html; }",
+        http: "map $uri $moved { default ''; /old /page.html; _htgate_auth /page.html; }",
         server: r"include htgate-server.conf; if ($moved) { rewrite ^ $moved last; }",
         closed: &[("/old", "file page.html"), ("/file.txt", "file")],
         ..SITE

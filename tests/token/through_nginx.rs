@@ -9,7 +9,7 @@ use std::thread;
 use crate::scene::{
     SERVICE, bearer, certificate, gate_and_registry, json, prepare, registry, start, token_in, uri,
 };
-use crate::support::{Nginx, Response, authorization, folder, repository, run, send};
+use crate::support::{Connection, Nginx, Response, authorization, folder, repository, run, send};
 
 /// The http context of the shipped files before a registry and this socket of htgate's.
 fn shipped(
@@ -85,6 +85,15 @@ fn clients_get_the_answer_and_nothing_that_is_meant_for_nginx() {
     let size = "x".repeat(17 * 1024);
     let large = send(&nginx.target(), "POST", "/auth/token", &[form_type], &size);
     check_own(&large, 413, "UNSUPPORTED");
+    // nginx would need its disk for many small chunks.
+    let chunks = [form_type, "Transfer-Encoding: chunked"];
+    let request = format!(
+        "POST /auth/token HTTP/1.1\r\nHost: test\r\n{}\r\n\r\n1\r\ng\r\n0\r\n\r\n",
+        chunks.join("\r\n")
+    );
+    let mut connection = Connection::open(&nginx.target()).unwrap();
+    connection.send(request.as_bytes()).unwrap();
+    check_own(&connection.read(false).unwrap(), 411, "UNSUPPORTED");
     for path in ["/auth", "/token", "/readyz", "/metrics", "/auth/token/"] {
         assert_eq!(nginx.ask(&format!("GET {path}"), &[]).status, 404, "{path}");
     }

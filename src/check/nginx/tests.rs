@@ -52,7 +52,7 @@ fn the_shipped_files_are_in_order() {
 /// whose line it is found.
 #[test]
 fn planted_faults() {
-    let auth = "location = /_htgate_auth";
+    let auth = "location = _htgate_auth";
     let app = "proxy_pass http://127.0.0.1:3000;";
     let rows: &[(&str, &str, &str, Rule, &str)] = &[
         (SERVER, "    internal;\n", "", Rule::MissingInternal, auth),
