@@ -263,7 +263,7 @@ fn a_mistake_stops_the_start() {
         ),
         (
             &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),
-            "[groups] g: \"@h\" is no user's name",
+            "[groups] g: \"@h\" is not a user name",
         ),
         ("[groups]\ng = ['h']\n", "[groups] without [[access]]; "),
         ("", "the file is empty; write settings or rules into it"),

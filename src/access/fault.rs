@@ -72,11 +72,11 @@ impl fmt::Display for RuleFault {
             }
             Self::Member(group, member) => write!(
                 f,
-                "[groups] {group}: {member:?} is no user's name; groups hold names of users only"
+                "[groups] {group}: {member:?} is not a user name; groups hold names of users only"
             ),
             Self::NoUser(name) => write!(
                 f,
-                "{name:?} is no user's name; say a name, '@group', '*' or 'anonymous'"
+                "{name:?} is not a user name; write a name, '@group', '*' or 'anonymous'"
             ),
             Self::Pattern(text, fault) => write!(f, "pattern {text:?} can never match: {fault}"),
             Self::Method(method) => write!(

@@ -280,8 +280,14 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
             rule(&["@developer"], &["a"], &[Pull]),
             "unknown group '@developer'; the nearest known one is '@developers'",
         ),
-        (rule(&[""], &["a"], &[Pull]), "\"\" is no user's name; say"),
-        (rule(&["a:b"], &["a"], &[Pull]), "\"a:b\" is no user's name"),
+        (
+            rule(&[""], &["a"], &[Pull]),
+            "\"\" is not a user name; write",
+        ),
+        (
+            rule(&["a:b"], &["a"], &[Pull]),
+            "\"a:b\" is not a user name",
+        ),
         (
             rule(&["a"], &["Team/App"], &[Pull]),
             "pattern \"Team/App\" can never match: no repository has such a name",

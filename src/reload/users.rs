@@ -93,7 +93,7 @@ fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) 
     }
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
-        log::warn!("{path}: {untold} more lines are left out; mend the first ones and look again");
+        log::warn!("{path}: {untold} more lines are left out; fix the first ones and look again");
     }
     let weak: u64 = users
         .kinds()
@@ -103,8 +103,8 @@ fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) 
         .sum();
     if weak > 0 {
         log::warn!(
-            "{path}: {weak} users have a password that is found too easily if the file is stolen; \
-             set their passwords anew with 'htpasswd -B -C 10 FILE USER'"
+            "{path}: {weak} users have a weakly hashed password, easy to crack if the file is stolen; \
+             set their passwords again with 'htpasswd -B -C 10 FILE USER'"
         );
     }
     if users.count() == 0 {

@@ -247,7 +247,7 @@ fn a_mixed_file_gets_the_verdicts_of_nginx() {
             assert_eq!((ours, theirs), expected, "{name} with '{guess}'");
         }
     }
-    let warning = "7 users have a password that is found too easily";
+    let warning = "7 users have a weakly hashed password";
     assert!(gate.log().contains(warning), "{}", gate.log());
 }
 

@@ -61,7 +61,7 @@ fn faults_are_one_line_with_their_place() {
         ),
         (
             "[groups]\n\"a\\nb\" = ['@c\\n']\n[[access]]\nusers = ['@c\\nERROR']",
-            "[groups] a\\nb: \"@c\\\\n\" is no user's name",
+            "[groups] a\\nb: \"@c\\\\n\" is not a user name",
         ),
     ];
     for (text, expected) in rows {
