@@ -236,6 +236,24 @@ fn who_cannot_be_known_is_asked_for_a_password() {
     }
 }
 
+/// Nobody can say for which server it would be.
+#[test]
+fn two_servers_get_no_token() {
+    let gate = start(prepare());
+    let query = format!(
+        "GET {}",
+        uri("/token", SERVICE, &["repository:team/a:pull"])
+    );
+    let reader = authorization("reader", "secret");
+    let server = "X-Original-Server: registry.test";
+    assert_eq!(gate.ask(&query, &[&reader, server]).status, 200);
+    check_error(
+        &gate.ask(&query, &[&reader, server, server]),
+        500,
+        "UNKNOWN",
+    );
+}
+
 #[test]
 fn clients_that_are_turned_away() {
     let gate = start(prepare());
