@@ -1,58 +1,78 @@
 //! htgate answers nginx `auth_request` subrequests from an htpasswd file.
 //!
-//! The rooms stand on floors, and imports go strictly downward:
+//! A line a wing; imports go strictly downward:
 //!
-//! - Floor 0 is pure: [`request`], [`client`] and [`credentials`] read what nginx sends,
-//!   [`user_agent`] turns clients away, [`hash`] holds passwords against hashes, [`htpasswd`]
-//!   reads users, [`access`] says who may do what, [`token`] signs it, [`verdict`] is the answer.
-//! - Floor 1 is shared state: [`store`] holds the current snapshot, [`cache`] what is remembered
-//!   of passwords, [`waiting`] those that must be hashed, [`flights`] who waits for which of
-//!   them, [`strikes`] and [`successes`] how addresses have fared, [`pace`] how fast they are
-//!   refused, [`metrics`] what is counted, [`audit`] who was refused; and [`priority`], which
-//!   asks the scheduler.
-//! - Floor 2 is the [`judge`], the order of checks.
-//! - Floor 3 meets the world: [`http`] speaks with nginx, [`reload`] with the file system,
-//!   [`listen`] opens sockets, [`systemd`] hears how we are.
-//! - Beside them: [`check`] finds faults in users, files and nginx's configuration, [`rewrite`]
-//!   replaces the users file, `settle` reads a file that somebody may be writing.
-//! - Floor 4 assembles: [`cli`], [`config`], [`logging`], [`server`], [`commands`].
+//! - pure, without clock, lock, file or log: `request` is what nginx tells us, `hash` the
+//!   formats of password hashes, `htpasswd` the text of the users file, `rules` who may do
+//!   what, `token` signs it, `verdict` is the answer without HTTP.
+//! - the decision: `store` is the current snapshot, the seam between the files and the
+//!   `judge`, which decides whether a request is allowed, and what finding out may cost.
+//! - the edges: `http` speaks with nginx, `files` with the disk, `system` with sockets and
+//!   systemd, `observe` with operators.
+//! - tools: `check` finds faults, `config` reads the settings, `commands` is the command
+//!   line that `cli` declares, `server` assembles.
 
-pub mod client;
-mod percent;
-pub mod request;
-
-pub mod access;
-pub mod credentials;
 pub mod hash;
 pub mod htpasswd;
-pub mod token;
-pub mod user_agent;
-pub mod verdict;
+pub mod request;
+pub mod rules;
+mod token;
+mod verdict;
 
-pub mod audit;
-pub mod cache;
-pub mod flights;
-pub mod metrics;
-pub mod pace;
-pub mod priority;
-pub mod store;
-pub mod strikes;
-pub mod successes;
-pub mod waiting;
+mod judge;
+mod store;
 
-pub mod judge;
+mod files;
+mod http;
+mod observe;
+mod system;
 
-pub mod http;
-pub mod listen;
-pub mod reload;
-pub mod systemd;
-
-pub mod check;
-pub mod rewrite;
-mod settle;
-
-pub mod cli;
+mod check;
+mod cli;
 pub mod commands;
-pub mod config;
-pub mod logging;
-pub mod server;
+mod config;
+mod server;
+
+pub use crate::config::{ConfigError, RulesFile};
+
+use std::fmt;
+
+/// Something wrong in a text that a person wrote: where it is, what is wrong, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, counted from one; none where it is about the whole text.
+    pub line: Option<u64>,
+    /// What is wrong, in lower case and without a secret.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Fault {
+    /// A fault of the whole text, until [`Fault::at`] says where it is.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            line: None,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The same fault, at this line.
+    #[must_use]
+    pub fn at(self, line: u64) -> Self {
+        let line = Some(line);
+        Self { line, ..self }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}; {}", self.what, self.remedy)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -9,22 +9,22 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::audit::Audit;
-use crate::cache::Cache;
 use crate::config::Config;
-use crate::flights::Flights;
+use crate::files::reload::{LoadError, Reload, ReloadEnd, Trigger};
 use crate::hash::DecoySeed;
 use crate::http;
 use crate::judge::Judge;
-use crate::listen::Listener;
-use crate::metrics::Metrics;
-use crate::pace::Pace;
-use crate::priority;
-use crate::reload::{LoadError, Reload, ReloadEnd, Trigger};
-use crate::strikes::Strikes;
-use crate::successes::Successes;
-use crate::systemd;
-use crate::waiting::WaitingRoom;
+use crate::judge::cache::Cache;
+use crate::judge::pace::Pace;
+use crate::judge::pool::WaitingRoom;
+use crate::judge::singleflight::Flights;
+use crate::judge::strikes::Strikes;
+use crate::judge::successes::Successes;
+use crate::observe::audit::Audit;
+use crate::observe::metrics::Metrics;
+use crate::system::listen::Listener;
+use crate::system::priority;
+use crate::system::systemd;
 
 /// A service that has loaded its users and is about to answer.
 pub struct Server {

@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-use crate::access::Access;
 use crate::hash::{DecoySeed, Decoys, PasswordHash};
 use crate::htpasswd::Users;
+use crate::rules::access::Access;
+use crate::rules::user_agent::UserAgentRules;
 use crate::token::Signer;
-use crate::user_agent::UserAgentRules;
 
 /// All rules.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::credentials::Credentials;
+use crate::request::credentials::Credentials;
 
 /// What becomes of a request.
 #[must_use]
@@ -147,8 +147,8 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Presented;
     use crate::request::Field;
+    use crate::request::credentials::Presented;
 
     #[test]
     fn user_names_are_encoded_one_to_one() {

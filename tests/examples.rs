@@ -15,7 +15,7 @@ mod support;
 
 use std::fs;
 
-use htgate::config::RulesFile;
+use htgate::RulesFile;
 use support::repository;
 
 /// The texts between two lines.

@@ -21,8 +21,8 @@ pub use self::tools::{
     CheckOptions, CompletionOptions, NamedUser, NewPassword, OutputFormat, PasswordOptions,
     UserCommand, UsersOptions, VerifyOptions,
 };
-use crate::listen::{Address, SocketMode};
 use crate::request::Front;
+use crate::system::listen::{Address, SocketMode};
 
 /// Answers nginx `auth_request` subrequests from an htpasswd file.
 #[derive(Debug, Parser)]

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{FAILED, complain, complain_of};
-use crate::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
 use crate::cli::ExplainOptions;
 use crate::config::RulesFile;
 use crate::htpasswd::Users;
 use crate::request::{BodyType, Field, Request};
+use crate::rules::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
 use crate::token::{Grants, Scopes};
 
 pub(super) fn run(options: &ExplainOptions) -> ExitCode {

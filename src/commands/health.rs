@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{FAILED, complain};
 use crate::cli::HealthOptions;
 use crate::config::default_address;
-use crate::listen::Address;
+use crate::system::listen::Address;
 
 pub(super) fn run(options: &HealthOptions) -> ExitCode {
     let address = options

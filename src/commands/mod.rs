@@ -1,6 +1,7 @@
 //! What each command does. Each ends in an exit code.
 
 mod check;
+
 mod explain;
 mod health;
 mod serve;
@@ -8,6 +9,8 @@ mod token;
 mod user;
 
 use std::process::ExitCode;
+
+use clap::Parser as _;
 
 use crate::cli::{self, Cli, Command};
 use crate::config::ConfigError;
@@ -19,8 +22,9 @@ const USAGE: u8 = 2;
 /// More faulty lines than anybody reads.
 const MOST_LINES: usize = 10_000;
 
-/// Runs the command that was given.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs the command that was given on the command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
     match cli.command {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Explain(options)) => explain::run(&options),

@@ -9,12 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{FAILED, code, complain};
 use crate::cli::ServeOptions;
 use crate::config::Config;
-use crate::listen::{Handover, Listener};
-use crate::logging::{self, Log};
-use crate::metrics::Metrics;
-use crate::reload::Trigger;
+use crate::files::reload::Trigger;
+use crate::observe::logging::{self, Log};
+use crate::observe::metrics::Metrics;
 use crate::server::{ServeError, Server};
-use crate::systemd;
+use crate::system::listen::{Handover, Listener};
+use crate::system::systemd;
 
 pub(super) fn run(options: ServeOptions) -> ExitCode {
     // Before there are threads.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{FAILED, complain, print};
 use crate::cli::{AlgorithmName, InitOptions, JwksOptions, TokenCommand};
-use crate::settle;
+use crate::files::stable_read;
 use crate::token::{Algorithm, Certificate, NewKey, key_set};
 
 pub(super) fn run(command: &TokenCommand) -> ExitCode {
@@ -117,7 +117,7 @@ fn jwks(options: &JwksOptions) -> Result<String, String> {
     let mut certificates = Vec::new();
     for path in &options.certificates {
         let explain = |what: String| format!("{}: {what}", path.display());
-        let reading = settle::read(path).map_err(|error| explain(error.to_string()))?;
+        let reading = stable_read::read(path).map_err(|error| explain(error.to_string()))?;
         let found = Certificate::all_from_pem(&reading.bytes);
         certificates.extend(found.map_err(|error| explain(error.to_string()))?);
     }

@@ -8,15 +8,15 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::access::{Access, Groups, Rule};
 use crate::cli::{LogFormat, WatchMode};
-use crate::listen::{Address, SocketMode};
-use crate::reload::ParseRules;
+use crate::files::reload::ParseRules;
+use crate::files::stable_read::is_blank;
 use crate::request::Front;
-use crate::settle::is_blank;
+use crate::rules::access::{Access, Groups, Rule};
+use crate::rules::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 use crate::store::Rules;
+use crate::system::listen::{Address, SocketMode};
 use crate::token::{self, KeyId, OTHER_PATHS};
-use crate::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 
 /// `htgate.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

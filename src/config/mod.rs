@@ -9,19 +9,19 @@ use std::thread;
 use std::time::Duration;
 
 use self::file::{FileSettings, rules_parser};
-use crate::access::Access;
-use crate::cache::Bounds;
 use crate::cli::{LimitOptions, LogFormat, ServeOptions, WatchMode};
+use crate::files::reload::Sources;
+use crate::files::stable_read::settle;
 use crate::hash::Limits;
 use crate::http::Realm;
-use crate::listen::{Address, SocketMode};
-use crate::reload::Sources;
+use crate::judge::cache::Bounds;
+use crate::judge::pool::Places;
+use crate::judge::strikes::Allowance;
 use crate::request::Front;
-use crate::settle::settle;
+use crate::rules::access::Access;
 use crate::store::Rules;
-use crate::strikes::Allowance;
+use crate::system::listen::{Address, SocketMode};
 use crate::token;
-use crate::waiting::Places;
 
 /// Everything that `serve` needs to know.
 pub struct Config {

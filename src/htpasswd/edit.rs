@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::lines::{BYTE_ORDER_MARK, pieces};
-use crate::credentials::LONGEST_USER;
+use crate::request::credentials::LONGEST_USER;
 
 /// A name that a line can begin with and a client can send.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ pub use self::edit::{EditError, Name, NameError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::patch::Patch;
 use self::tables::Tables;
-use crate::credentials::LONGEST_USER;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
+use crate::request::credentials::LONGEST_USER;
 
 /// The users of one file.
 #[derive(Debug)]

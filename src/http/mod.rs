@@ -17,8 +17,8 @@ use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 
 pub use self::auth::{BadRealm, Realm};
 pub use self::server::serve;
-use crate::audit::Audit;
 use crate::judge::Judge;
+use crate::observe::audit::Audit;
 use crate::request::Front;
 
 /// What every request needs. Clones share it.

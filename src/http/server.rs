@@ -17,8 +17,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::unix_stream::UnixConnection;
 use super::{Gate, route};
-use crate::listen::Listener;
 use crate::request::Request;
+use crate::system::listen::Listener;
 use crate::verdict::Reason;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
 use super::scopes::{ScopeError, Scopes};
-use crate::percent::decode;
+use crate::request::percent::decode;
 
 /// What a client asks for.
 pub struct Ask {
@@ -161,8 +161,8 @@ impl std::error::Error for BadAsk {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Presented;
     use crate::request::Field;
+    use crate::request::credentials::Presented;
 
     const SERVICE: &str = "registry.example.com";
 

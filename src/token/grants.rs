@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::scopes::{Scopes, Wanted};
-use crate::access::{Access, Action, Asked, Who};
+use crate::rules::access::{Access, Action, Asked, Who};
 
 /// The `access` claim: each action by its own name, never `*` for all of them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -76,7 +76,7 @@ fn actions(wanted: Wanted) -> impl Iterator<Item = (Action, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Groups, Rule};
+    use crate::rules::access::{Groups, Rule};
 
     fn access(rules: &[(&str, &str, &[Action])]) -> Access {
         let rules = rules.iter().map(|(user, repository, actions)| Rule {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::access::is_repository;
+use crate::rules::access::is_repository;
 
 /// What a client wants to do, each repository once.
 #[derive(Debug, Default, PartialEq, Eq)]

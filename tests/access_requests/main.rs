@@ -21,8 +21,8 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use htgate::access::{Asked, RequestLine};
 use htgate::request::{BodyType, Field, Request};
+use htgate::rules::access::{Asked, RequestLine};
 use mounts::mounts;
 use rows::{Row, claims, endpoints, paths};
 use support::{Gate, Nginx, Registry, Understood, authorization, eventually, line, send};

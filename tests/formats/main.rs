@@ -25,10 +25,10 @@ use std::process::Command;
 use std::thread;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use htgate::credentials::Presented;
 use htgate::hash::{HashError, Limits, PasswordHash};
 use htgate::htpasswd::{LineFault, Users};
 use htgate::request::Field;
+use htgate::request::credentials::Presented;
 
 use lines::{Entry, Random};
 use support::{Connection, Gate, Nginx, attempt, basic, folder};

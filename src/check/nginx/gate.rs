@@ -1,9 +1,9 @@
 //! The locations through which nginx asks htgate: which they are, and what each must say.
 
 use super::super::{Finding, Rule};
-use super::asking::{Asking, Tell};
 use super::at;
-use super::tree::{Id, Tree, own};
+use super::location::{Asking, Tell};
+use super::scope::{Id, Tree, own};
 use super::upstream::Target;
 
 /// The auth locations that lead to htgate.

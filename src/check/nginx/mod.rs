@@ -1,22 +1,22 @@
 //! Faults in nginx's configuration that break the gate or open it.
 
-mod asking;
-mod files;
+mod bypass;
 mod gate;
+mod include;
+mod location;
+mod scope;
 mod syntax;
 mod tokens;
-mod tree;
 mod upstream;
-mod ways;
 
 use super::{Finding, Rule, told};
+use scope::Tree;
 use syntax::{Directive, Place};
-use tree::Tree;
 
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
 pub fn findings(name: &str, text: &str) -> Vec<Finding> {
-    let configuration = match files::read(name, text) {
+    let configuration = match include::read(name, text) {
         Ok(configuration) => configuration,
         Err(error) => {
             let message = format!("{}; see what 'nginx -t' says", error.what);
@@ -39,7 +39,7 @@ pub fn findings(name: &str, text: &str) -> Vec<Finding> {
     }
     gate::check(&tree, &gates, &mut findings);
     tokens::check(&tree, &gates, &tokens, &mut findings);
-    ways::check(&tree, &gates, &tokens, &mut findings);
+    bypass::check(&tree, &gates, &tokens, &mut findings);
     // What several locations inherit is one fault.
     let mut unique: Vec<Finding> = Vec::new();
     for finding in findings {

@@ -2,11 +2,11 @@
 //! whose clients get tokens checks them itself, so that nothing needs to stand before it.
 
 use super::super::{Finding, Rule};
-use super::asking::{Asking, Tell, is_variable};
 use super::at;
 use super::gate::Gates;
+use super::location::{Asking, Tell, is_variable};
+use super::scope::{Id, Tree, own};
 use super::syntax::Directive;
-use super::tree::{Id, Tree, own};
 use super::upstream::{Target, backends};
 use crate::token::OTHER_PATHS;
 

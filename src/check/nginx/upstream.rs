@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::scope::{Id, Tree, own};
 use super::syntax::Directive;
-use super::tree::{Id, Tree, own};
 
 /// What the argument of a `proxy_pass` says.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::look_at_modes;
 use super::report::{Report, Tokens};
 use crate::check::token::Read;
 use crate::check::{Finding, Rule, told};
-use crate::settle::{self, ReadError};
+use crate::files::stable_read::{self, ReadError};
 use crate::token::Settings;
 
 pub(super) fn look(settings: &Settings, config: &str, report: &mut Report) {
@@ -34,7 +34,7 @@ pub(super) fn look(settings: &Settings, config: &str, report: &mut Report) {
 fn read(path: &Path, is_secret: bool, findings: &mut Vec<Finding>) -> Option<Zeroizing<Vec<u8>>> {
     let file = path.display().to_string();
     findings.extend(look_at_modes(path, false));
-    let what = match settle::read(path) {
+    let what = match stable_read::read(path) {
         // htgate does not take such a key either.
         Ok(reading) if is_secret && !reading.fingerprint.is_private() => {
             told(Rule::TokenKey, &file, None, &ReadError::Exposed.to_string())

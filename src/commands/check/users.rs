@@ -11,9 +11,9 @@ use crate::check::users::{Row, lines};
 use crate::check::{Rule, told};
 use crate::commands::MOST_LINES;
 use crate::config::Config;
+use crate::files::stable_read::settle;
 use crate::hash::{DecoySeed, Decoys, Kind};
 use crate::htpasswd::Users;
-use crate::settle::settle;
 
 pub(super) fn look(config: &Config, report: &mut Report) {
     let path = &config.sources.users;

@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use super::{FAILED, MOST_LINES, complain, print};
 use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
 use crate::config::limits;
+use crate::files::replace::{Absent, Edited, RewriteError, rewrite};
+use crate::files::stable_read::settle;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
-use crate::rewrite::{Absent, Edited, RewriteError, rewrite};
-use crate::settle::settle;
 
 pub(super) fn run(command: &UserCommand) -> ExitCode {
     let done = match command {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
-use crate::access::Who;
 use crate::request::{BodyType, Field, Request};
+use crate::rules::access::Who;
 
 /// The keys of a table with their values, in the order in which they are written.
 type Table = Vec<(&'static str, Value)>;

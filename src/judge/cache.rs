@@ -1,0 +1,186 @@
+//! Verdicts on passwords, remembered: under which key, for how long and how many. The only file
+//! that names `moka`. Holds no password and no name, only MACs.
+//!
+//! The stored hash is part of the key. A line that changes or goes makes what was remembered of
+//! it unreachable, so nothing is ever invalidated.
+
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
+
+use crate::hash::PasswordHash;
+use crate::request::credentials::Credentials;
+
+/// A 256-bit MAC over a name, a password and the stored hash that they were held against.
+pub type Key = [u8; 32];
+
+/// How long and how many right answers are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many right answers; the least used give way.
+    pub capacity: u64,
+    /// How long a right answer counts.
+    pub lifetime: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            capacity: 100_000,
+            lifetime: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Wrong answers are remembered in a room of their own, so that a flood of guesses cannot push a
+/// right one out.
+const WRONG: Bounds = Bounds {
+    capacity: 10_000,
+    lifetime: Duration::from_secs(300),
+};
+
+type Answers = moka::sync::Cache<Key, (), BuildHasherDefault<Uniform>>;
+
+/// Remembered verdicts.
+pub struct Cache {
+    secret: [u8; 32],
+    right: Answers,
+    wrong: Answers,
+}
+
+impl Cache {
+    /// An empty cache. The secret is the process's own and never stored.
+    pub fn new(secret: [u8; 32], right: Bounds) -> Self {
+        Self {
+            secret,
+            right: answers(right),
+            wrong: answers(WRONG),
+        }
+    }
+
+    /// The key for these credentials against this hash.
+    pub fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
+        let [name, password] = [credentials.claimed(), credentials.password()]
+            .map(|field| u128::from(field.len() as u64));
+        let mut mac = blake3::Hasher::new_keyed(&self.secret);
+        // All lengths first, then all bytes: three pieces cost less than five.
+        mac.update(&(name << u64::BITS | password).to_le_bytes())
+            .update(credentials.pair());
+        hash.fingerprint(&mut mac);
+        mac.finalize().into()
+    }
+
+    /// Whether the password was right, if that is remembered. Never waits.
+    pub fn recall(&self, key: &Key) -> Option<bool> {
+        if self.right.get(key).is_some() {
+            Some(true)
+        } else if self.wrong.get(key).is_some() {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// Remembers whether the password was right.
+    pub fn remember(&self, key: Key, right: bool) {
+        let answers = if right { &self.right } else { &self.wrong };
+        answers.insert(key, ());
+    }
+
+    /// How many right and how many wrong answers are remembered, roughly.
+    pub fn sizes(&self) -> (u64, u64) {
+        (self.right.entry_count(), self.wrong.entry_count())
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cache(***)")
+    }
+}
+
+fn answers(bounds: Bounds) -> Answers {
+    moka::sync::Cache::builder()
+        .max_capacity(bounds.capacity)
+        .time_to_live(bounds.lifetime)
+        .build_with_hasher(BuildHasherDefault::default())
+}
+
+/// The keys are MACs already: any eight bytes of them are as good as a hash.
+#[derive(Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some((first, _)) = bytes.split_first_chunk() {
+            self.0 ^= u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length prefix of an array says nothing.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::Limits;
+    use crate::request::Field;
+    use crate::request::credentials::Presented;
+
+    const A: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    const B: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
+
+    fn cache() -> Cache {
+        Cache::new([1; 32], Bounds::default())
+    }
+
+    fn credentials(pair: &str) -> Credentials {
+        use base64::Engine as _;
+        let header = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
+        match Presented::parse(Field::One(header.as_bytes())) {
+            Presented::Credentials(credentials) => credentials,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hash(text: &[u8]) -> PasswordHash {
+        PasswordHash::parse(text, Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn every_part_makes_another_key() {
+        let cache = cache();
+        let base = cache.key(&credentials("ab:cd"), &hash(A));
+        assert_eq!(base, cache.key(&credentials("ab:cd"), &hash(A)));
+        let others = [
+            cache.key(&credentials("a:bcd"), &hash(A)),
+            cache.key(&credentials("abc:d"), &hash(A)),
+            cache.key(&credentials("ab:cd "), &hash(A)),
+            cache.key(&credentials("ab:cd"), &hash(B)),
+            Cache::new([2; 32], Bounds::default()).key(&credentials("ab:cd"), &hash(A)),
+        ];
+        for other in others {
+            assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_wrong_answers_leaves_the_right_ones() {
+        let cache = cache();
+        cache.remember([7; 32], true);
+        for n in 0..3 * WRONG.capacity {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&n.to_le_bytes());
+            cache.remember(key, false);
+        }
+        cache.wrong.run_pending_tasks();
+        assert_eq!(cache.recall(&[7; 32]), Some(true));
+        assert!(cache.wrong.entry_count() <= WRONG.capacity);
+    }
+}

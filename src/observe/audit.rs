@@ -1,0 +1,204 @@
+//! One line in the log for every refusal: who, from where, why; and only so many a second, so that
+//! a flood of refusals does not flood the log.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use log::{Level, Record};
+
+use crate::request::client::address;
+use crate::request::credentials::Presented;
+use crate::request::{Field, Request};
+use crate::verdict::Reason;
+
+/// Where refusals are reported. Clones share their budgets of lines.
+#[derive(Clone)]
+pub struct Audit {
+    budgets: Arc<Budgets>,
+}
+
+/// Each reason has its own, so that a flood of one cannot hide another.
+type Budgets = [Budget; Reason::ALL.len()];
+
+/// What has been said about one reason since the last second began, and what was left out.
+#[derive(Default)]
+struct Budget {
+    said: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Audit {
+    /// Begins to count seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn open() -> io::Result<Self> {
+        let budgets = Arc::<Budgets>::default();
+        let renewed = Arc::clone(&budgets);
+        thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || {
+                loop {
+                    thread::sleep(SECOND);
+                    renew(&renewed);
+                }
+            })?;
+        Ok(Self { budgets })
+    }
+
+    /// Reports the reason of an answer, if that is a refusal. Never waits.
+    pub fn report(&self, request: &Request<'_>, reason: Reason) {
+        let level = match reason {
+            Reason::Ok | Reason::Anonymous => return,
+            // How every client begins that waits to be asked.
+            Reason::NoCredentials => Level::Info,
+            _ => Level::Warn,
+        };
+        if !log::log_enabled!(target: TARGET, level) {
+            return;
+        }
+        let Some(budget) = self.budgets.get(reason as usize) else {
+            return;
+        };
+        if budget.said.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND {
+            write(level, &line(request, reason));
+        } else {
+            budget.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Begins a second, and says what was left out in the one before.
+fn renew(budgets: &Budgets) {
+    for (budget, reason) in budgets.iter().zip(Reason::ALL) {
+        budget.said.store(0, Ordering::Relaxed);
+        let left_out = budget.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            let reason = reason.as_str().to_owned();
+            let fields = [("left_out", left_out.to_string()), ("reason", reason)];
+            write(Level::Warn, &fields);
+        }
+    }
+}
+
+fn line(request: &Request<'_>, reason: Reason) -> Vec<(&'static str, String)> {
+    let presented = Presented::parse(request.authorization);
+    let user = match &presented {
+        Presented::Credentials(credentials) => Field::One(credentials.claimed()),
+        Presented::Nothing | Presented::Unusable => Field::Absent,
+    };
+    let address = address(request.real_ip);
+    vec![
+        // First, so that nothing that a client sends can pass for it.
+        (
+            "address",
+            address.map_or_else(|| "unknown".to_owned(), |a| a.to_string()),
+        ),
+        ("user", text(user, LONGEST_USER)),
+        ("reason", reason.as_str().to_owned()),
+        ("method", text(request.method, LONGEST_METHOD)),
+        ("uri", text(request.uri, LONGEST_URI)),
+        ("user_agent", text(request.user_agent, LONGEST_USER_AGENT)),
+        ("request_id", text(request.id, LONGEST_ID)),
+    ]
+}
+
+/// A field's beginning as text: UTF-8, or else Latin-1, in which every byte is a character. The
+/// log escapes what could be taken for something else.
+fn text(field: Field<'_>, longest: usize) -> String {
+    let bytes = match field {
+        Field::Absent => return String::new(),
+        Field::Repeated => return "(repeated)".to_owned(),
+        Field::One(bytes) => bytes,
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => cut(text.chars(), longest),
+        Err(_) => cut(bytes.iter().copied().map(char::from), longest),
+    }
+}
+
+fn cut(mut characters: impl Iterator<Item = char>, longest: usize) -> String {
+    let mut text: String = characters.by_ref().take(longest).collect();
+    if characters.next().is_some() {
+        text.push_str("...");
+    }
+    text
+}
+
+fn write(level: Level, fields: &[(&str, String)]) {
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    log::logger().log(
+        &Record::builder()
+            .target(TARGET)
+            .level(level)
+            .args(format_args!(""))
+            .key_values(&fields)
+            .build(),
+    );
+}
+
+/// What `RUST_LOG` and filters know these lines by.
+const TARGET: &str = "htgate::audit";
+/// For each reason.
+const LINES_PER_SECOND: u64 = 100;
+const SECOND: Duration = Duration::from_secs(1);
+/// In characters.
+const LONGEST_USER: usize = 64;
+const LONGEST_METHOD: usize = 32;
+const LONGEST_URI: usize = 256;
+const LONGEST_USER_AGENT: usize = 256;
+const LONGEST_ID: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_name_the_claim_and_never_the_password() {
+        let request = Request {
+            authorization: Field::One(b"Basic YWxpY2U6c2VjcmV0"),
+            user_agent: Field::One(b"docker/24.0.7\n\xff"),
+            method: Field::One(b"GET"),
+            uri: Field::Repeated,
+            real_ip: Field::One(b"::ffff:192.0.2.7"),
+            ..Request::default()
+        };
+        let seen = line(&request, Reason::BadCredentials);
+        let expected = [
+            ("address", "192.0.2.7"),
+            ("user", "alice"),
+            ("reason", "bad-credentials"),
+            ("method", "GET"),
+            ("uri", "(repeated)"),
+            ("user_agent", "docker/24.0.7\n\u{ff}"),
+            ("request_id", ""),
+        ];
+        assert_eq!(seen, expected.map(|(name, value)| (name, value.to_owned())));
+        assert!(!format!("{seen:?}").contains("secret"));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let rows: [(&[u8], usize, &str); 5] = [
+            (b"abc", 3, "abc"),
+            (b"abcd", 3, "abc..."),
+            ("\u{e9}\u{e9}\u{e9}".as_bytes(), 3, "\u{e9}\u{e9}\u{e9}"),
+            (
+                "\u{e9}\u{e9}\u{e9}\u{e9}".as_bytes(),
+                3,
+                "\u{e9}\u{e9}\u{e9}...",
+            ),
+            (b"\xe9\xe9\xe9\xe9", 3, "\u{e9}\u{e9}\u{e9}..."),
+        ];
+        for (bytes, longest, expected) in rows {
+            assert_eq!(text(Field::One(bytes), longest), expected);
+        }
+    }
+}

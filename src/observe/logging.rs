@@ -1,0 +1,232 @@
+//! Log lines on standard error, for people (with logfmt fields) or as JSON. One thread writes them:
+//! every other one puts its line into a bounded queue and goes on, so that a log that nobody reads
+//! holds up neither an answer nor a reload. What does not fit is counted.
+
+use std::io::{self, Write};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{LevelFilter, Record};
+use serde_json::{Map, json};
+
+use crate::cli::LogFormat;
+use crate::observe::metrics::Metrics;
+
+/// The queue of lines to be written. Clones put into the same one.
+#[derive(Clone)]
+pub struct Log {
+    lines: SyncSender<Vec<u8>>,
+    /// Lines that are not written yet.
+    unwritten: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+}
+
+/// Makes this queue the process's log. `RUST_LOG` chooses what is logged, by default `info`.
+pub fn start(log: &Log, format: LogFormat) {
+    let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
+    let mut builder = env_logger::Builder::from_env(environment);
+    // It logs every request that it cannot parse, however many come; audit lines have a bound.
+    builder.filter_module("actix_http", LevelFilter::Off);
+    builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
+    match format {
+        LogFormat::Text => builder.format(|line, record| {
+            let (time, level, target) = (Timestamp::now(), record.level(), record.target());
+            write!(line, "[{time:.0} {level:<5} {target}] ")?;
+            write_text(line, record)
+        }),
+        LogFormat::Json => builder.format(write_json),
+    };
+    // A second logger is refused; the first one, in tests, is as good.
+    let _ = builder.try_init();
+    // The usual hook writes to standard error itself.
+    panic::set_hook(Box::new(|panic| {
+        log::error!("{}", panic.to_string().replace('\n', " "));
+    }));
+}
+
+impl Log {
+    /// An empty queue, and the thread that writes what comes.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn open(metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (lines, queue) = sync_channel(QUEUE);
+        let log = Self {
+            lines,
+            unwritten: Arc::default(),
+            metrics,
+        };
+        let writer = log.clone();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.write_all(&queue))?;
+        Ok(log)
+    }
+
+    /// Puts a whole line into the queue, or counts it as lost. Never waits.
+    pub fn put(&self, line: Vec<u8>) {
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if self.lines.try_send(line).is_err() {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.lost_log_lines.inc();
+        }
+    }
+
+    /// Gives the queued lines a moment to be written before the process ends.
+    pub fn finish(&self) {
+        let start = Instant::now();
+        while self.unwritten.load(Ordering::Relaxed) > 0 && start.elapsed() < LONGEST_FINISH {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn write_all(&self, queue: &Receiver<Vec<u8>>) {
+        let mut told = 0;
+        for line in queue {
+            let written = write(&line);
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            if written.is_err() {
+                self.metrics.lost_log_lines.inc();
+                continue;
+            }
+            // Only now: a line about lost lines could be lost as well, and again.
+            let lost = self.metrics.lost_log_lines.get();
+            if lost > told {
+                log::warn!(
+                    "{} log lines were lost: standard error did not take them",
+                    lost - told
+                );
+                told = lost;
+            }
+        }
+    }
+}
+
+/// Writes all of it, however long that takes: whoever shares standard error with us may have made
+/// it non-blocking.
+fn write(mut line: &[u8]) -> io::Result<()> {
+    while !line.is_empty() {
+        match io::stderr().write(line) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => line = line.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// `env_logger` hands over each line whole.
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 1024;
+const RETRY: Duration = Duration::from_millis(10);
+/// How long the end of the process waits for a log that is slow.
+const LONGEST_FINISH: Duration = Duration::from_millis(500);
+
+fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
+    let mut text = record.args().to_string();
+    for (name, value) in fields(record) {
+        let blank = if text.is_empty() { "" } else { " " };
+        text += &format!("{blank}{name}={}", quoted(&value));
+    }
+    writeln!(line, "{text}")
+}
+
+fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::Result<()> {
+    let mut json = Map::new();
+    json.insert("time".to_owned(), json!(format!("{:.3}", Timestamp::now())));
+    json.insert("level".to_owned(), json!(record.level().as_str()));
+    json.insert("target".to_owned(), json!(record.target()));
+    let message = record.args().to_string();
+    if !message.is_empty() {
+        json.insert("message".to_owned(), json!(message));
+    }
+    json.extend(
+        fields(record)
+            .into_iter()
+            .map(|(name, value)| (name, json!(value))),
+    );
+    writeln!(line, "{}", serde_json::Value::Object(json))
+}
+
+fn fields(record: &Record<'_>) -> Vec<(String, String)> {
+    let mut fields = Fields(Vec::new());
+    // Collecting into memory has no errors.
+    let _ = record.key_values().visit(&mut fields);
+    fields.0
+}
+
+struct Fields(Vec<(String, String)>);
+
+impl<'kvs> VisitSource<'kvs> for Fields {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        self.0.push((key.to_string(), value.to_string()));
+        Ok(())
+    }
+}
+
+/// A logfmt value: bare where that is unmistakable, else quoted, with escapes for all that is not
+/// visible ASCII. What a client sends can neither begin a line nor another field.
+fn quoted(value: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\=".contains(&byte);
+    if !value.is_empty() && value.bytes().all(bare) {
+        value.to_owned()
+    } else {
+        format!("\"{}\"", value.escape_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_be_mistaken() {
+        let rows = [
+            ("alice", "alice"),
+            ("/v2/?n=1", "\"/v2/?n=1\""),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\" address=192.0.2.1", r#""a\" address=192.0.2.1""#),
+            ("a\nb\\\u{7f}", r#""a\nb\\\u{7f}""#),
+            ("\u{e9}\u{202e}", r#""\u{e9}\u{202e}""#),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(quoted(value), expected);
+        }
+    }
+
+    #[test]
+    fn fields_follow_the_message() {
+        let fields = [("address", "192.0.2.1"), ("user", "")];
+        for (message, expected) in [
+            ("", "address=192.0.2.1 user=\"\"\n"),
+            ("refused", "refused address=192.0.2.1 user=\"\"\n"),
+        ] {
+            let mut line = Vec::new();
+            let mut record = Record::builder();
+            let record = record.key_values(&fields);
+            write_text(&mut line, &record.args(format_args!("{message}")).build()).unwrap();
+            assert_eq!(String::from_utf8(line).unwrap(), expected);
+        }
+    }
+}
