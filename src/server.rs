@@ -27,7 +27,7 @@ use crate::system::priority;
 use crate::system::systemd;
 
 /// A service that has loaded its users and is about to answer.
-pub struct Server {
+pub(crate) struct Server {
     gate: http::Gate,
     reload: Reload,
     workers: usize,
@@ -35,7 +35,7 @@ pub struct Server {
 
 /// Why the service cannot start, or had to end.
 #[derive(Debug)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The users or the rules cannot be loaded.
     Load(LoadError),
     /// The system refuses something.
@@ -73,7 +73,7 @@ impl Server {
     /// # Errors
     ///
     /// Users or rules that cannot be loaded, or a system that gives no randomness or threads.
-    pub fn load(config: Config, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
+    pub(crate) fn load(config: Config, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
         let tokens = config.sources.token.as_ref().map(|token| http::Tokens {
             path: token.path.clone(),
             service: token.service.clone(),
@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// A way to ask for a reload.
-    pub fn trigger(&self) -> Trigger {
+    pub(crate) fn trigger(&self) -> Trigger {
         self.reload.trigger()
     }
 
@@ -122,7 +122,7 @@ impl Server {
     /// # Errors
     ///
     /// Listeners that the system does not let us use, or the end of the reload.
-    pub async fn run(
+    pub(crate) async fn run(
         self,
         listeners: Vec<Listener>,
         shutdown: impl Future<Output = ()> + Send + 'static,

@@ -14,7 +14,7 @@ use crate::token::Signer;
 
 /// All rules.
 #[derive(Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Which clients are turned away.
     pub user_agents: UserAgentRules,
     /// Who may do what.
@@ -23,7 +23,7 @@ pub struct Rules {
 
 /// Users and rules that took effect together.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     users: Arc<Users>,
     decoys: Decoys,
     rules: Arc<Rules>,
@@ -34,7 +34,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Users and rules, with decoys in the users' proportions, and the signer of tokens if there
     /// is one.
-    pub fn new(
+    pub(crate) fn new(
         users: Arc<Users>,
         rules: Arc<Rules>,
         signer: Option<Arc<Signer>>,
@@ -58,41 +58,41 @@ impl Snapshot {
     /// The hash to hold a password for this name against, and whether it is a user's. For a name
     /// that is no user's it is a decoy's. Both are looked up for every name: who asks learns
     /// nothing from the time it takes.
-    pub fn hash_for(&self, claimed: &[u8]) -> (&PasswordHash, bool) {
+    pub(crate) fn hash_for(&self, claimed: &[u8]) -> (&PasswordHash, bool) {
         let decoy = self.decoys.choose(claimed);
         let user = self.users.find(claimed);
         (user.unwrap_or(decoy), user.is_some())
     }
 
     /// The User-Agent rules.
-    pub fn user_agents(&self) -> &UserAgentRules {
+    pub(crate) fn user_agents(&self) -> &UserAgentRules {
         &self.rules.user_agents
     }
 
     /// The access rules.
-    pub fn access(&self) -> &Access {
+    pub(crate) fn access(&self) -> &Access {
         &self.rules.access
     }
 
     /// The users.
-    pub fn users(&self) -> &Users {
+    pub(crate) fn users(&self) -> &Users {
         &self.users
     }
 
     /// Who signs tokens.
-    pub fn signer(&self) -> Option<&Signer> {
+    pub(crate) fn signer(&self) -> Option<&Signer> {
         self.signer.as_deref()
     }
 
     /// When it took effect.
-    pub fn since(&self) -> SystemTime {
+    pub(crate) fn since(&self) -> SystemTime {
         self.since
     }
 }
 
 /// Something that keeps the files from taking effect as they stand on the disk.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// One line: what, where, what to do.
     pub what: String,
     /// When it was first seen.
@@ -101,14 +101,14 @@ pub struct Trouble {
 
 /// Holds the current snapshot, and what troubles its renewal.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     current: ArcSwap<Snapshot>,
     trouble: ArcSwapOption<Trouble>,
 }
 
 impl Store {
     /// A store that starts with this snapshot.
-    pub fn new(first: Snapshot) -> Self {
+    pub(crate) fn new(first: Snapshot) -> Self {
         Self {
             current: ArcSwap::from_pointee(first),
             trouble: ArcSwapOption::empty(),
@@ -117,12 +117,12 @@ impl Store {
 
     /// The current snapshot. It stays what it is for as long as it is held; do not hold it
     /// across an await.
-    pub fn read(&self) -> Guard<Arc<Snapshot>> {
+    pub(crate) fn read(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
     }
 
     /// What keeps the files' current content from taking effect, if anything does.
-    pub fn trouble(&self) -> Option<Arc<Trouble>> {
+    pub(crate) fn trouble(&self) -> Option<Arc<Trouble>> {
         self.trouble.load_full()
     }
 

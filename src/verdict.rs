@@ -7,7 +7,7 @@ use crate::request::credentials::Credentials;
 /// What becomes of a request.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It may pass, as this user.
     Allow(UserName),
     /// It may pass, as nobody.
@@ -30,7 +30,7 @@ pub enum Verdict {
 
 /// Why credentials are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Challenge {
+pub(crate) enum Challenge {
     /// None were sent.
     NoCredentials,
     /// What was sent is malformed, or of an unknown user, or with a wrong password: which of
@@ -40,7 +40,7 @@ pub enum Challenge {
 
 /// The name of a user whose password has been verified. Only a verdict that allows carries one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UserName(Vec<u8>);
+pub(crate) struct UserName(Vec<u8>);
 
 impl UserName {
     /// Turns a claim into a name. For the judge alone, after the hash agreed.
@@ -49,13 +49,13 @@ impl UserName {
     }
 
     /// The name's bytes, in whatever encoding the client and the file share.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The name in visible ASCII: what is not, and the percent sign itself, is percent-encoded,
     /// or two names could look alike.
-    pub fn encoded(&self) -> String {
+    pub(crate) fn encoded(&self) -> String {
         use std::fmt::Write as _;
         let mut encoded = String::with_capacity(self.0.len());
         for byte in &self.0 {
@@ -72,7 +72,7 @@ impl UserName {
 
 impl Verdict {
     /// The word that logs and metrics know it by.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Allow(_) => Reason::Ok,
             Self::AllowAnonymous => Reason::Anonymous,
@@ -89,7 +89,7 @@ impl Verdict {
 
 /// One word for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The password is right.
     Ok,
     /// Nobody needs to be known for this.
@@ -114,7 +114,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Ok,
         Self::Anonymous,
         Self::NoCredentials,
@@ -128,7 +128,7 @@ impl Reason {
     ];
 
     /// The word as headers, logs and metrics spell it.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Anonymous => "anonymous",

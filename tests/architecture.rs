@@ -24,18 +24,18 @@ const FLOORS: &[(&str, u8)] = &[
     ("system", 0),
     ("htpasswd", 1),
     ("rules", 1),
-    ("cli", 1),
     ("verdict", 2),
     ("token", 3),
-    ("observe", 3),
-    ("store", 4),
-    ("judge", 5),
-    ("http", 6),
-    ("files", 6),
-    ("check", 6),
-    ("config", 7),
-    ("server", 8),
-    ("commands", 9),
+    ("check", 4),
+    ("cli", 5),
+    ("observe", 6),
+    ("store", 6),
+    ("judge", 7),
+    ("http", 8),
+    ("files", 8),
+    ("config", 9),
+    ("server", 10),
+    ("commands", 11),
 ];
 
 /// Crates that one wing alone may name.
@@ -108,7 +108,9 @@ fn imports_go_strictly_downward() {
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
                     .collect();
                 let Some(floor) = floors.get(other.as_str()) else {
-                    assert!(other.is_empty(), "{}: {other} has no floor", path.display());
+                    // What stands in lib.rs itself belongs to all.
+                    let of_all = other.chars().next().is_none_or(char::is_uppercase);
+                    assert!(of_all, "{}: {other} has no floor", path.display());
                     continue;
                 };
                 let downward = other == wing || floor < own;

@@ -2,16 +2,16 @@
 //! its place and its remedy. Pure: others read the files and measure. No finding ever quotes a hash
 //! or a key.
 
-pub mod nginx;
-pub mod token;
-pub mod users;
+pub(crate) mod nginx;
+pub(crate) mod token;
+pub(crate) mod users;
 
 use std::fmt;
 use std::str::FromStr;
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What kind of thing it is.
     pub rule: Rule,
     /// The file that it is in.
@@ -36,7 +36,7 @@ impl fmt::Display for Finding {
 
 /// Whether something must be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// It breaks something, or opens it.
     Mend,
     /// It is good to know.
@@ -47,23 +47,23 @@ macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $severity:ident;)*) => {
         /// The kinds of findings. `docs/check.md` explains each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Rule {
+        pub(crate) enum Rule {
             $($(#[$doc])* $variant,)*
         }
 
         impl Rule {
             /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as it is printed and as `--ignore` takes it.
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
             }
 
             /// Whether something must be done.
-            pub fn severity(self) -> Severity {
+            pub(crate) fn severity(self) -> Severity {
                 match self {
                     $(Self::$variant => Severity::$severity,)*
                 }
@@ -76,7 +76,7 @@ rules! {
     /// `htgate.toml` or another setting cannot be used.
     Settings, "settings", Mend;
     /// An access rule that changes nothing.
-    IdleRule, "idle-rule", Mend;
+    Idle, "idle-rule", Mend;
     /// A file cannot be read.
     Unreadable, "unreadable", Mend;
     /// Nobody can log in.
@@ -143,7 +143,7 @@ impl fmt::Display for Rule {
 
 /// Not the name of a rule.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UnknownRule;
+pub(crate) struct UnknownRule;
 
 impl fmt::Display for UnknownRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,7 +164,7 @@ impl FromStr for Rule {
 }
 
 /// Splits a message that is a remedy as well.
-pub fn told(rule: Rule, file: &str, line: Option<u64>, message: &str) -> Finding {
+pub(crate) fn told(rule: Rule, file: &str, line: Option<u64>, message: &str) -> Finding {
     let (what, remedy) = message.split_once("; ").unwrap_or((message, "mend it"));
     Finding {
         rule,

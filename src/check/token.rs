@@ -12,7 +12,7 @@ use crate::token::{
 
 /// What signs tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signs {
+pub(crate) struct Signs {
     /// How.
     pub algorithm: Algorithm,
     /// Until when its certificate is good, and those that stand behind it in the file.
@@ -21,7 +21,7 @@ pub struct Signs {
 
 /// What was read of `[token]`; nothing of a file that cannot be.
 #[derive(Clone, Copy, Debug)]
-pub struct Read<'a> {
+pub(crate) struct Read<'a> {
     /// What `htgate.toml` says.
     pub settings: &'a Settings,
     /// Where it says so.
@@ -34,7 +34,7 @@ pub struct Read<'a> {
 
 impl Read<'_> {
     /// What is wrong with it now, and what it signs with if it does.
-    pub fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
+    pub(crate) fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
         let Self { settings, .. } = self;
         let certificate_file = settings.certificate.display().to_string();
         let about_certificate = |rule, message: &str| told(rule, &certificate_file, None, message);
@@ -124,7 +124,7 @@ fn dates(chain: &[Certificate], now: SystemTime) -> Option<String> {
 }
 
 /// A day in UTC.
-pub fn day(time: SystemTime) -> String {
+pub(crate) fn day(time: SystemTime) -> String {
     Timestamp::try_from(time)
         .unwrap_or_default()
         .strftime("%Y-%m-%d")

@@ -8,7 +8,7 @@ use crate::htpasswd::{LineErrors, LineFault, Users};
 
 /// The users of one kind of hash.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The format with its cost.
     pub kind: Kind,
     /// How many users have it.
@@ -19,7 +19,7 @@ pub struct Row {
 
 /// What a file says of itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Modes {
+pub(crate) struct Modes {
     /// The permission bits of the file.
     pub file: u32,
     /// The permission bits of its folder.
@@ -27,7 +27,7 @@ pub struct Modes {
 }
 
 /// Faults of the lines, and of the formats.
-pub fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]) -> Vec<Finding> {
+pub(crate) fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]) -> Vec<Finding> {
     let mut findings: Vec<_> = errors
         .first()
         .iter()
@@ -73,7 +73,7 @@ pub fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]) -> Ve
 }
 
 /// Who else can read the file, or write it.
-pub fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding> {
+pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mode = modes.file & 0o7777;
     if secret && mode & READ_BY_OTHERS != 0 {
@@ -103,7 +103,7 @@ pub fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding> {
 
 /// How many users can log in in a second when nothing is remembered; `None` without users, or
 /// where that was not measured.
-pub fn cold_logins(rows: &[Row], threads: usize) -> Option<f64> {
+pub(crate) fn cold_logins(rows: &[Row], threads: usize) -> Option<f64> {
     let users: u64 = rows.iter().map(|row| row.users).sum();
     let mut seconds = 0.0;
     for row in rows {

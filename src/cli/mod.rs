@@ -15,11 +15,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-pub use self::print::{completions, manual};
-pub use self::token::{AlgorithmName, InitOptions, JwksOptions, TokenCommand};
-pub use self::tools::{
-    CheckOptions, CompletionOptions, NamedUser, NewPassword, OutputFormat, PasswordOptions,
-    UserCommand, UsersOptions, VerifyOptions,
+pub(crate) use self::print::{completions, manual};
+pub(crate) use self::token::{AlgorithmName, InitOptions, JwksOptions, TokenCommand};
+pub(crate) use self::tools::{
+    CheckOptions, CompletionOptions, NamedUser, NewPassword, OutputFormat, UserCommand,
+    UsersOptions, VerifyOptions,
 };
 use crate::request::Front;
 use crate::system::listen::{Address, SocketMode};
@@ -35,7 +35,7 @@ use crate::system::listen::{Address, SocketMode};
                   in the file that --config names; the command line wins over the environment, \
                   and that over the file."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -44,9 +44,14 @@ pub struct Cli {
     pub serve: ServeOptions,
 }
 
+/// Reads the command line; leaves with a message where it is wrong.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Answer nginx's subrequests (this is the default).
     #[command(
         after_help = "Example: htgate serve --htpasswd /etc/htgate/users/htpasswd \\\n         \
@@ -80,7 +85,7 @@ pub enum Command {
 
 /// Where to listen and how to log: needed before and outside of judging.
 #[derive(Args, Debug, Default)]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     /// The htpasswd file, watched for changes.
     #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
     pub htpasswd: Option<PathBuf>,
@@ -157,7 +162,7 @@ pub struct ServeOptions {
 
 /// The request to explain, or the scopes.
 #[derive(Args, Debug)]
-pub struct ExplainOptions {
+pub(crate) struct ExplainOptions {
     /// The htgate.toml with the rules.
     #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -186,7 +191,7 @@ pub struct ExplainOptions {
 
 /// How to find the htgate to ask.
 #[derive(Args, Debug)]
-pub struct HealthOptions {
+pub(crate) struct HealthOptions {
     /// An address that it listens on [default: 127.0.0.1:8080].
     #[arg(
         long,
@@ -199,7 +204,7 @@ pub struct HealthOptions {
 
 /// What a hash may be and cost.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct LimitOptions {
+pub(crate) struct LimitOptions {
     /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
     #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
     pub max_bcrypt_cost: Option<u8>,
@@ -219,7 +224,7 @@ pub struct LimitOptions {
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WatchMode {
+pub(crate) enum WatchMode {
     /// By events, and by looking now and then.
     #[default]
     Events,
@@ -230,7 +235,7 @@ pub enum WatchMode {
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use super::Cli;
 
 /// A script that completes the command line in a shell.
-pub fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "htgate", &mut script);
     script
@@ -20,7 +20,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 /// # Errors
 ///
 /// None in practice: it is written to memory.
-pub fn manual() -> io::Result<Vec<u8>> {
+pub(crate) fn manual() -> io::Result<Vec<u8>> {
     let mut command = Cli::command();
     command.build();
     let mut page = Vec::new();

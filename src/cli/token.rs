@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Make a key that signs tokens, its certificate and its JWK set.
     #[command(
         after_help = "Example: htgate token init /etc/htgate/token --service registry.example.com\n\n\
@@ -22,7 +22,7 @@ pub enum TokenCommand {
 
 /// Which key to make, and where.
 #[derive(Args, Debug)]
-pub struct InitOptions {
+pub(crate) struct InitOptions {
     /// The folder for the three files; made if it is absent.
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
@@ -40,7 +40,7 @@ pub struct InitOptions {
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AlgorithmName {
+pub(crate) enum AlgorithmName {
     /// ECDSA with P-256: fast, and short tokens.
     Es256,
     /// RSA with 2048 bits.
@@ -49,7 +49,7 @@ pub enum AlgorithmName {
 
 /// Whose keys to print.
 #[derive(Args, Debug)]
-pub struct JwksOptions {
+pub(crate) struct JwksOptions {
     /// Files with certificates in PEM form.
     #[arg(value_name = "CERTIFICATE", required = true)]
     pub certificates: Vec<PathBuf>,

@@ -13,7 +13,7 @@ use crate::htpasswd::Name;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
-pub enum UserCommand {
+pub(crate) enum UserCommand {
     /// Add a user; refused if there is one of that name.
     #[command(
         after_help = "Examples: htgate user add --htpasswd /etc/htgate/users/htpasswd alice\n          \
@@ -40,7 +40,7 @@ pub enum UserCommand {
 
 /// Which file.
 #[derive(Args, Debug)]
-pub struct UsersOptions {
+pub(crate) struct UsersOptions {
     /// The htpasswd file. A link stays, and what it leads to is changed.
     #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
     pub htpasswd: PathBuf,
@@ -51,7 +51,7 @@ pub struct UsersOptions {
 
 /// Which file, and whom in it.
 #[derive(Args, Debug)]
-pub struct NamedUser {
+pub(crate) struct NamedUser {
     /// The htpasswd file. A link stays, and what it leads to is changed.
     #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
     pub htpasswd: PathBuf,
@@ -62,7 +62,7 @@ pub struct NamedUser {
 
 /// Where a password comes from: a prompt, if nothing is said.
 #[derive(Args, Debug)]
-pub struct PasswordOptions {
+pub(crate) struct PasswordOptions {
     /// Read the password from standard input, up to the end of the line.
     #[arg(long)]
     pub password_stdin: bool,
@@ -70,7 +70,7 @@ pub struct PasswordOptions {
 
 /// Whose password, and how it is hashed.
 #[derive(Args, Debug)]
-pub struct NewPassword {
+pub(crate) struct NewPassword {
     /// The file and the name.
     #[command(flatten)]
     pub user: NamedUser,
@@ -88,7 +88,7 @@ pub struct NewPassword {
 
 /// Whose password to hold against the file.
 #[derive(Args, Debug)]
-pub struct VerifyOptions {
+pub(crate) struct VerifyOptions {
     /// The file.
     #[command(flatten)]
     pub file: UsersOptions,
@@ -108,7 +108,7 @@ pub struct VerifyOptions {
                   Exit code 1 if something must be mended. Each finding ends in the name of its \
                   rule, which --ignore takes."
 )]
-pub struct CheckOptions {
+pub(crate) struct CheckOptions {
     /// The htpasswd file.
     #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
     pub htpasswd: Option<PathBuf>,
@@ -134,7 +134,7 @@ pub struct CheckOptions {
 
 /// How something is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// For people.
     Text,
     /// One JSON object.
@@ -144,7 +144,7 @@ pub enum OutputFormat {
 /// Which shell.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: htgate completions bash > /etc/bash_completion.d/htgate")]
-pub struct CompletionOptions {
+pub(crate) struct CompletionOptions {
     /// The shell.
     pub shell: Shell,
 }

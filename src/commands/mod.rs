@@ -10,9 +10,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::cli::{self, Cli, Command};
+use crate::cli::{self, Command};
 use crate::config::ConfigError;
 
 /// Failed, or found faults.
@@ -24,7 +22,7 @@ const MOST_LINES: usize = 10_000;
 
 /// Runs the command that was given on the command line.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     match cli.command {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Explain(options)) => explain::run(&options),

@@ -24,7 +24,7 @@ use crate::system::listen::{Address, SocketMode};
 use crate::token;
 
 /// Everything that `serve` needs to know.
-pub struct Config {
+pub(crate) struct Config {
     /// Where to listen.
     pub listen: Vec<Address>,
     /// The mode of unix sockets.
@@ -79,7 +79,7 @@ impl Config {
     /// # Errors
     ///
     /// The first setting that cannot be meant.
-    pub fn load(options: ServeOptions) -> Result<Self, ConfigError> {
+    pub(crate) fn load(options: ServeOptions) -> Result<Self, ConfigError> {
         let (file, rules, token) = match &options.config {
             Some(path) => read(path)?,
             None => {
@@ -221,7 +221,7 @@ fn read(path: &Path) -> Result<Settings, ConfigError> {
 }
 
 /// The address where nothing else is said.
-pub fn default_address() -> Address {
+pub(crate) fn default_address() -> Address {
     Address::Tcp(([127, 0, 0, 1], 8080).into())
 }
 
@@ -249,7 +249,7 @@ fn seconds(name: &str, given: Option<u64>, default: Duration) -> Result<Duration
 /// # Errors
 ///
 /// A cost that bcrypt does not have.
-pub fn limits(given: LimitOptions) -> Result<Limits, ConfigError> {
+pub(crate) fn limits(given: LimitOptions) -> Result<Limits, ConfigError> {
     let default = Limits::default();
     match given.max_bcrypt_cost.unwrap_or(default.max_bcrypt_cost) {
         max_bcrypt_cost @ 4..=31 => Ok(Limits {

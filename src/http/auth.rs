@@ -13,11 +13,11 @@ use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
 #[derive(Clone, Debug)]
-pub struct Realm(HeaderValue);
+pub(crate) struct Realm(HeaderValue);
 
 /// A realm that no header can carry.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadRealm;
+pub(crate) struct BadRealm;
 
 impl Realm {
     /// A Basic challenge with this realm, quoted as RFC 9110, section 5.6.4, has it.
@@ -25,7 +25,7 @@ impl Realm {
     /// # Errors
     ///
     /// [`BadRealm`] for control characters and for what is not ASCII.
-    pub fn new(realm: &str) -> Result<Self, BadRealm> {
+    pub(crate) fn new(realm: &str) -> Result<Self, BadRealm> {
         if !realm
             .bytes()
             .all(|byte| byte == b' ' || byte.is_ascii_graphic())

@@ -15,15 +15,15 @@ use actix_http::body::BoxBody;
 use actix_http::header::{CACHE_CONTROL, HeaderValue};
 use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 
-pub use self::auth::{BadRealm, Realm};
-pub use self::server::serve;
+pub(crate) use self::auth::Realm;
+pub(crate) use self::server::serve;
 use crate::judge::Judge;
 use crate::observe::audit::Audit;
 use crate::request::Front;
 
 /// What every request needs. Clones share it.
 #[derive(Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// Decides.
     pub judge: Arc<Judge>,
     /// Reports refusals.
@@ -38,7 +38,7 @@ pub struct Gate {
 
 /// The token endpoint.
 #[derive(Clone)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     /// Its path.
     pub path: String,
     /// The registry's `service`.

@@ -26,7 +26,7 @@ use crate::verdict::Reason;
 /// # Errors
 ///
 /// Listeners that the system does not let us use.
-pub fn serve(
+pub(crate) fn serve(
     listeners: Vec<Listener>,
     workers: usize,
     gate: &Gate,

@@ -12,11 +12,11 @@ use crate::hash::PasswordHash;
 use crate::request::credentials::Credentials;
 
 /// A 256-bit MAC over a name, a password and the stored hash that they were held against.
-pub type Key = [u8; 32];
+pub(crate) type Key = [u8; 32];
 
 /// How long and how many right answers are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// How many right answers; the least used give way.
     pub capacity: u64,
     /// How long a right answer counts.
@@ -42,7 +42,7 @@ const WRONG: Bounds = Bounds {
 type Answers = moka::sync::Cache<Key, (), BuildHasherDefault<Uniform>>;
 
 /// Remembered verdicts.
-pub struct Cache {
+pub(crate) struct Cache {
     secret: [u8; 32],
     right: Answers,
     wrong: Answers,
@@ -50,7 +50,7 @@ pub struct Cache {
 
 impl Cache {
     /// An empty cache. The secret is the process's own and never stored.
-    pub fn new(secret: [u8; 32], right: Bounds) -> Self {
+    pub(crate) fn new(secret: [u8; 32], right: Bounds) -> Self {
         Self {
             secret,
             right: answers(right),
@@ -59,7 +59,7 @@ impl Cache {
     }
 
     /// The key for these credentials against this hash.
-    pub fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
+    pub(crate) fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
         let [name, password] = [credentials.claimed(), credentials.password()]
             .map(|field| u128::from(field.len() as u64));
         let mut mac = blake3::Hasher::new_keyed(&self.secret);
@@ -71,7 +71,7 @@ impl Cache {
     }
 
     /// Whether the password was right, if that is remembered. Never waits.
-    pub fn recall(&self, key: &Key) -> Option<bool> {
+    pub(crate) fn recall(&self, key: &Key) -> Option<bool> {
         if self.right.get(key).is_some() {
             Some(true)
         } else if self.wrong.get(key).is_some() {
@@ -82,13 +82,13 @@ impl Cache {
     }
 
     /// Remembers whether the password was right.
-    pub fn remember(&self, key: Key, right: bool) {
+    pub(crate) fn remember(&self, key: Key, right: bool) {
         let answers = if right { &self.right } else { &self.wrong };
         answers.insert(key, ());
     }
 
     /// How many right and how many wrong answers are remembered, roughly.
-    pub fn sizes(&self) -> (u64, u64) {
+    pub(crate) fn sizes(&self) -> (u64, u64) {
         (self.right.entry_count(), self.wrong.entry_count())
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! [`PasswordHash::matches`]: crate::hash::PasswordHash::matches
 
-pub mod cache;
-pub mod pace;
-pub mod pool;
-pub mod singleflight;
-pub mod strikes;
-pub mod successes;
+pub(crate) mod cache;
+pub(crate) mod pace;
+pub(crate) mod pool;
+pub(crate) mod singleflight;
+pub(crate) mod strikes;
+pub(crate) mod successes;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +34,7 @@ use crate::token::{Grants, Scopes, Token};
 use crate::verdict::{Challenge, Reason, UserName, Verdict};
 
 /// Judges requests by the store's current snapshot.
-pub struct Judge {
+pub(crate) struct Judge {
     /// Where the current snapshot is read.
     pub store: Arc<Store>,
     /// What is remembered of passwords.
@@ -59,7 +59,7 @@ pub struct Judge {
 
 impl Judge {
     /// Judges one request, and counts the verdict.
-    pub async fn judge(&self, request: &Request<'_>) -> Verdict {
+    pub(crate) async fn judge(&self, request: &Request<'_>) -> Verdict {
         let admit = |snapshot: &Snapshot, known: Option<UserName>| match known {
             Some(user) => admit_user(user, snapshot, request),
             None => admit_anonymous(snapshot, request),
@@ -76,7 +76,11 @@ impl Judge {
     /// # Errors
     ///
     /// A refusal.
-    pub async fn issue(&self, request: &Request<'_>, scopes: &Scopes) -> Result<Token, Verdict> {
+    pub(crate) async fn issue(
+        &self,
+        request: &Request<'_>,
+        scopes: &Scopes,
+    ) -> Result<Token, Verdict> {
         let sign = |snapshot: &Snapshot, known: Option<UserName>| {
             if !request.original_is_clean() {
                 return Err(Verdict::Fault);

@@ -10,7 +10,7 @@ use crate::request::client::Client;
 
 /// When each address may be refused again. Addresses that share a place share their pace, which
 /// costs them no more than a moment; so this never grows, and nobody waits for a lock.
-pub struct Pace {
+pub(crate) struct Pace {
     start: Instant,
     hasher: RandomState,
     places: Box<[Place]>,
@@ -25,7 +25,7 @@ struct Place {
 }
 
 /// A refusal that is held back, until it is dropped.
-pub struct Hold<'a> {
+pub(crate) struct Hold<'a> {
     /// For how long.
     pub time: Duration,
     pace: &'a Pace,
@@ -34,7 +34,7 @@ pub struct Hold<'a> {
 
 impl Pace {
     /// Nobody has been refused yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             hasher: RandomState::new(),
@@ -45,7 +45,7 @@ impl Pace {
 
     /// Whether to hold one more refusal for this address back. Only so many are: each keeps a
     /// connection of nginx.
-    pub fn hold(&self, client: Client) -> Option<Hold<'_>> {
+    pub(crate) fn hold(&self, client: Client) -> Option<Hold<'_>> {
         self.hold_at(client, Instant::now())
     }
 

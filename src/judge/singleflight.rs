@@ -12,7 +12,7 @@ use crate::judge::pool::Place;
 
 /// What came of holding a password against a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It matches.
     Right,
     /// It does not.
@@ -22,7 +22,7 @@ pub enum Outcome {
 }
 
 /// How a request that finds nothing remembered goes on.
-pub enum Join {
+pub(crate) enum Join {
     /// It was remembered just now.
     Known(bool),
     /// Another request is finding out already; this one hears of it.
@@ -32,7 +32,7 @@ pub enum Join {
 }
 
 /// The flights on their way, over the cache in which they land.
-pub struct Flights {
+pub(crate) struct Flights {
     cache: Arc<Cache>,
     /// Held for a few instructions at a time, never across a hash or an await: a plain lock is
     /// the simplest that does, and only passwords that must be hashed come here.
@@ -47,14 +47,14 @@ struct Flying {
 /// One who waits for a flight's outcome. The place in the waiting room is kept for as long as
 /// anybody does.
 #[must_use]
-pub struct Seat {
+pub(crate) struct Seat {
     outcome: oneshot::Receiver<Outcome>,
     place: Arc<OnceLock<Place>>,
 }
 
 /// The duty to find out. Dropped without landing, it tells all who wait that it is called off.
 #[must_use]
-pub struct Flight {
+pub(crate) struct Flight {
     flights: Arc<Flights>,
     /// Gone when it has landed: what stands in the table under it then is another flight.
     key: Option<Key>,
@@ -62,7 +62,7 @@ pub struct Flight {
 
 impl Flights {
     /// None on their way.
-    pub fn new(cache: Arc<Cache>) -> Self {
+    pub(crate) fn new(cache: Arc<Cache>) -> Self {
         Self {
             cache,
             table: Mutex::new(HashMap::new()),
@@ -70,7 +70,7 @@ impl Flights {
     }
 
     /// Joins the flight for a key, or starts it.
-    pub fn join(self: &Arc<Self>, key: Key) -> Join {
+    pub(crate) fn join(self: &Arc<Self>, key: Key) -> Join {
         let (sender, outcome) = oneshot::channel();
         let mut table = self.table();
         // A flight remembers before it leaves the table, so looking again here, with the table
@@ -104,20 +104,20 @@ impl Flights {
 
 impl Seat {
     /// Keeps this place for all who wait for the flight.
-    pub fn keep(&self, place: Place) {
+    pub(crate) fn keep(&self, place: Place) {
         // There is one leader, and it comes here once.
         let _ = self.place.set(place);
     }
 
     /// Waits for the outcome; none if the flight is called off.
-    pub async fn outcome(self) -> Option<Outcome> {
+    pub(crate) async fn outcome(self) -> Option<Outcome> {
         self.outcome.await.ok()
     }
 }
 
 impl Flight {
     /// Remembers the outcome and tells everyone who waits.
-    pub fn land(mut self, outcome: Outcome) {
+    pub(crate) fn land(mut self, outcome: Outcome) {
         let Some(key) = self.key.take() else {
             return;
         };

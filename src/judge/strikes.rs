@@ -9,7 +9,7 @@ use crate::request::client::Client;
 
 /// What an address may do before it has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     /// So many distinct wrong passwords …
     pub strikes: usize,
     /// … within this time.
@@ -26,7 +26,7 @@ impl Default for Allowance {
 }
 
 /// The strikes of all addresses.
-pub struct Strikes {
+pub(crate) struct Strikes {
     allowance: Allowance,
     start: Instant,
     /// Held for a lookup at a time. Only passwords that nothing is remembered of come here.
@@ -48,7 +48,7 @@ type Times = VecDeque<u32>;
 
 impl Strikes {
     /// No strikes yet.
-    pub fn new(allowance: Allowance) -> Self {
+    pub(crate) fn new(allowance: Allowance) -> Self {
         let start = Instant::now();
         Self {
             allowance,
@@ -62,12 +62,12 @@ impl Strikes {
     }
 
     /// Counts a wrong password that has not been counted before.
-    pub fn add(&self, client: Client) {
+    pub(crate) fn add(&self, client: Client) {
         self.add_at(client, Instant::now());
     }
 
     /// How long an address has to wait until one more password of its is tried, if it has to.
-    pub fn wait(&self, client: Client) -> Option<Duration> {
+    pub(crate) fn wait(&self, client: Client) -> Option<Duration> {
         self.wait_at(client, Instant::now())
     }
 

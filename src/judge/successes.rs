@@ -9,7 +9,7 @@ use crate::request::client::Client;
 
 /// When each address last logged in. Where two addresses meet in one place of the table, the
 /// later one is known: the other one loses a privilege, and nobody gains one.
-pub struct Successes {
+pub(crate) struct Successes {
     /// In each place the upper half tells the address, and the lower one the second.
     places: Box<[AtomicU64]>,
     /// Random, so that nobody can choose addresses that push others out.
@@ -19,7 +19,7 @@ pub struct Successes {
 
 impl Successes {
     /// Nobody has logged in yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             places: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
@@ -28,12 +28,12 @@ impl Successes {
     }
 
     /// Somebody at this address has shown a right password.
-    pub fn note(&self, client: Client) {
+    pub(crate) fn note(&self, client: Client) {
         self.note_at(client, self.start.elapsed());
     }
 
     /// Whether somebody at this address has shown one within the last hour.
-    pub fn has(&self, client: Client) -> bool {
+    pub(crate) fn has(&self, client: Client) -> bool {
         self.has_at(client, self.start.elapsed())
     }
 

@@ -16,7 +16,7 @@ use crate::verdict::Reason;
 
 /// Where refusals are reported. Clones share their budgets of lines.
 #[derive(Clone)]
-pub struct Audit {
+pub(crate) struct Audit {
     budgets: Arc<Budgets>,
 }
 
@@ -36,7 +36,7 @@ impl Audit {
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let budgets = Arc::<Budgets>::default();
         let renewed = Arc::clone(&budgets);
         thread::Builder::new()
@@ -51,7 +51,7 @@ impl Audit {
     }
 
     /// Reports the reason of an answer, if that is a refusal. Never waits.
-    pub fn report(&self, request: &Request<'_>, reason: Reason) {
+    pub(crate) fn report(&self, request: &Request<'_>, reason: Reason) {
         let level = match reason {
             Reason::Ok | Reason::Anonymous => return,
             // How every client begins that waits to be asked.

@@ -20,7 +20,7 @@ use crate::observe::metrics::Metrics;
 
 /// The queue of lines to be written. Clones put into the same one.
 #[derive(Clone)]
-pub struct Log {
+pub(crate) struct Log {
     lines: SyncSender<Vec<u8>>,
     /// Lines that are not written yet.
     unwritten: Arc<AtomicUsize>,
@@ -28,7 +28,7 @@ pub struct Log {
 }
 
 /// Makes this queue the process's log. `RUST_LOG` chooses what is logged, by default `info`.
-pub fn start(log: &Log, format: LogFormat) {
+pub(crate) fn start(log: &Log, format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
     // It logs every request that it cannot parse, however many come; audit lines have a bound.
@@ -56,7 +56,7 @@ impl Log {
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub fn open(metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub(crate) fn open(metrics: Arc<Metrics>) -> io::Result<Self> {
         let (lines, queue) = sync_channel(QUEUE);
         let log = Self {
             lines,
@@ -71,7 +71,7 @@ impl Log {
     }
 
     /// Puts a whole line into the queue, or counts it as lost. Never waits.
-    pub fn put(&self, line: Vec<u8>) {
+    pub(crate) fn put(&self, line: Vec<u8>) {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         if self.lines.try_send(line).is_err() {
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl Log {
     }
 
     /// Gives the queued lines a moment to be written before the process ends.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let start = Instant::now();
         while self.unwritten.load(Ordering::Relaxed) > 0 && start.elapsed() < LONGEST_FINISH {
             thread::sleep(Duration::from_millis(1));

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::verdict::Reason;
 
 /// The counters. Label values are fixed words: nothing that a client sends becomes one.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     /// One counter a reason, in their order: a request touches no label map.
     decisions: [Counter; Reason::ALL.len()],
@@ -61,7 +61,7 @@ type NoLabels = [(&'static str, &'static str); 0];
 
 impl Metrics {
     /// All at zero.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("htgate");
         let by_reason = Family::<Decision, Counter>::default();
         let remembered = Family::<Answer, Gauge>::default();
@@ -150,14 +150,14 @@ impl Metrics {
     }
 
     /// Counts one answer.
-    pub fn count(&self, reason: Reason) {
+    pub(crate) fn count(&self, reason: Reason) {
         if let Some(counter) = self.decisions.get(reason as usize) {
             counter.inc();
         }
     }
 
     /// How many requests have been let in, or were given a token.
-    pub fn let_in(&self) -> u64 {
+    pub(crate) fn let_in(&self) -> u64 {
         let reasons = [Reason::Ok, Reason::Anonymous].map(|reason| {
             let decision = self.decisions.get(reason as usize).map_or(0, Counter::get);
             let reason = reason.as_str();
@@ -168,14 +168,14 @@ impl Metrics {
     }
 
     /// Counts one answer of the token endpoint.
-    pub fn count_token(&self, word: &'static str) {
+    pub(crate) fn count_token(&self, word: &'static str) {
         self.tokens.get_or_create(&Decision { reason: word }).inc();
     }
 
     /// Tells when the certificate of the token key ends, in seconds since 1970, if that counts.
     /// Each answer has its line from now on: for the first one of its kind would be no increase
     /// otherwise, and no alert would see it.
-    pub fn tell_certificate_end(&self, seconds: Option<u64>) {
+    pub(crate) fn tell_certificate_end(&self, seconds: Option<u64>) {
         for word in TOKEN_ANSWERS {
             self.tokens
                 .get_or_create(&Decision { reason: word })
@@ -195,7 +195,7 @@ impl Metrics {
     /// # Errors
     ///
     /// Those of writing to a string, which has none.
-    pub fn text(&self) -> Result<String, fmt::Error> {
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

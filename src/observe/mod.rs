@@ -1,5 +1,5 @@
 //! What operators see: counters, audit lines and the log.
 
-pub mod audit;
-pub mod logging;
-pub mod metrics;
+pub(crate) mod audit;
+pub(crate) mod logging;
+pub(crate) mod metrics;

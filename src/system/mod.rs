@@ -1,5 +1,5 @@
 //! The system under us: sockets, the scheduler, systemd.
 
-pub mod listen;
-pub mod priority;
-pub mod systemd;
+pub(crate) mod listen;
+pub(crate) mod priority;
+pub(crate) mod systemd;

@@ -17,7 +17,7 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 /// # Errors
 ///
 /// What the system refuses; to lower oneself needs no right.
-pub fn lower() -> io::Result<()> {
+pub(crate) fn lower() -> io::Result<()> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
         .map_err(|error| io::Error::other(format!("{error:?}")))
@@ -26,20 +26,20 @@ pub fn lower() -> io::Result<()> {
 /// Pauses in long work. A thread that comes last still keeps its core for a whole slice,
 /// milliseconds long, from threads of other sessions and containers, nginx's among them: the kernel
 /// compares these first.
-pub struct Pauses {
+pub(crate) struct Pauses {
     working_since: Cell<Instant>,
 }
 
 impl Pauses {
     /// The work begins.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             working_since: Cell::new(Instant::now()),
         }
     }
 
     /// Rests for as long as was worked.
-    pub fn rest_as_long(&self) {
+    pub(crate) fn rest_as_long(&self) {
         let worked = self.worked();
         if worked >= WORK {
             self.rest(worked.min(LONGEST_REST));
@@ -47,7 +47,7 @@ impl Pauses {
     }
 
     /// Rests for as long as others need, which is asked after some work.
-    pub fn rest_for(&self, others: impl FnOnce() -> Duration) {
+    pub(crate) fn rest_for(&self, others: impl FnOnce() -> Duration) {
         if self.worked() < WORK {
             return;
         }

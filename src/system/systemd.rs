@@ -11,12 +11,12 @@ use std::thread;
 use sd_notify::NotifyState;
 
 /// We answer, with the files as they are now.
-pub fn ready() {
+pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// We read the files again because we were asked to; [`ready`] must follow.
-pub fn reloading() {
+pub(crate) fn reloading() {
     // systemd takes only a time after its own request for an answer to it.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         tell(&[NotifyState::Reloading, now]);
@@ -24,12 +24,12 @@ pub fn reloading() {
 }
 
 /// We finish the requests in hand, and end.
-pub fn stopping() {
+pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
 /// One line for `systemctl status`.
-pub fn status(line: &str) {
+pub(crate) fn status(line: &str) {
     tell(&[NotifyState::Status(line)]);
 }
 

@@ -10,7 +10,7 @@ use super::scopes::{ScopeError, Scopes};
 use crate::request::percent::decode;
 
 /// What a client asks for.
-pub struct Ask {
+pub(crate) struct Ask {
     /// What it wants to do.
     pub scopes: Scopes,
     /// From a form: its name and password, as an `Authorization` field would hold them, so that
@@ -20,7 +20,7 @@ pub struct Ask {
 
 /// Why a request for a token cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadAsk {
+pub(crate) enum BadAsk {
     /// A parameter that cannot be decoded.
     Encoding,
     /// A parameter that is there twice.
@@ -52,7 +52,7 @@ impl Ask {
     /// # Errors
     ///
     /// Why it cannot be answered.
-    pub fn from_query(query: &[u8], service: &str) -> Result<Self, BadAsk> {
+    pub(crate) fn from_query(query: &[u8], service: &str) -> Result<Self, BadAsk> {
         let parameters = Parameters::read(query)?;
         Ok(Self {
             scopes: parameters.scopes(service)?,
@@ -65,7 +65,7 @@ impl Ask {
     /// # Errors
     ///
     /// Why it cannot be answered.
-    pub fn from_form(form: &[u8], service: &str) -> Result<Self, BadAsk> {
+    pub(crate) fn from_form(form: &[u8], service: &str) -> Result<Self, BadAsk> {
         let parameters = Parameters::read(form)?;
         let scopes = parameters.scopes(service)?;
         match parameters.grant_type.as_deref() {

@@ -16,7 +16,7 @@ use super::key::Algorithm;
 
 /// A certificate, as far as tokens need to know it.
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The whole of it, in DER.
     pub(super) der: Vec<u8>,
     /// Its `SubjectPublicKeyInfo`, in DER (RFC 5280, section 4.1).
@@ -31,7 +31,7 @@ pub struct Certificate {
 
 /// Not a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CertificateError;
+pub(crate) struct CertificateError;
 
 impl Certificate {
     /// Reads all certificates of a PEM text, at least one.
@@ -39,7 +39,7 @@ impl Certificate {
     /// # Errors
     ///
     /// Where there is none, or one of them is broken.
-    pub fn all_from_pem(pem: &[u8]) -> Result<Vec<Self>, CertificateError> {
+    pub(crate) fn all_from_pem(pem: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let all = CertificateDer::pem_slice_iter(pem)
             .map(|der| Self::from_der(der.map_err(|_| CertificateError)?.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
@@ -50,7 +50,7 @@ impl Certificate {
     }
 
     /// When the first of them ends.
-    pub fn first_end(chain: &[Self]) -> Option<SystemTime> {
+    pub(crate) fn first_end(chain: &[Self]) -> Option<SystemTime> {
         chain.iter().map(|certificate| certificate.ends).min()
     }
 
@@ -70,7 +70,7 @@ impl Certificate {
 
     /// Whether it is a key of P-256 of which registry 3.1 computes another thumbprint than
     /// RFC 7638 has it.
-    pub fn has_short_coordinate(&self) -> bool {
+    pub(crate) fn has_short_coordinate(&self) -> bool {
         has_short_coordinate(&self.public_key)
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Display for CertificateError {
 impl std::error::Error for CertificateError {}
 
 /// A new key with its certificate, both in PEM form.
-pub struct NewKey {
+pub(crate) struct NewKey {
     /// The private key, in PKCS#8.
     pub key: String,
     /// The certificate that it has signed for itself.
@@ -104,7 +104,7 @@ impl NewKey {
     /// # Errors
     ///
     /// When the system gives no randomness; the text says more.
-    pub fn generate(
+    pub(crate) fn generate(
         algorithm: Algorithm,
         name: &str,
         lifetime: Duration,

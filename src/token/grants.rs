@@ -8,7 +8,7 @@ use crate::rules::access::{Access, Action, Asked, Who};
 /// The `access` claim: each action by its own name, never `*` for all of them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Grants(Vec<Grant>);
+pub(crate) struct Grants(Vec<Grant>);
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Grant {
@@ -21,7 +21,7 @@ struct Grant {
 impl Grants {
     /// Of what is asked for, what they may do on the server of that name. Granting less than was
     /// asked for is not an error: the registry will refuse what is missing.
-    pub fn of(scopes: &Scopes, who: Who<'_>, server: Option<&str>, access: &Access) -> Self {
+    pub(crate) fn of(scopes: &Scopes, who: Who<'_>, server: Option<&str>, access: &Access) -> Self {
         let mut grants = Vec::new();
         // The one action that is called so.
         if scopes.catalog && access.allows(who, server, &Asked::Catalog) {
@@ -52,7 +52,7 @@ impl Grants {
     }
 
     /// The same as scopes, with blanks between them.
-    pub fn scope(&self) -> String {
+    pub(crate) fn scope(&self) -> String {
         let scopes: Vec<_> = self
             .0
             .iter()

@@ -72,7 +72,7 @@ fn base32(bytes: &[u8]) -> impl Iterator<Item = char> + use<> {
 /// # Errors
 ///
 /// A key that is neither of P-256 nor of RSA.
-pub fn key_set(certificates: &[Certificate]) -> Result<Value, CertificateError> {
+pub(crate) fn key_set(certificates: &[Certificate]) -> Result<Value, CertificateError> {
     let keys = certificates.iter().map(|certificate| {
         let mut key = essentials(certificate)?;
         let is_rsa = key.get("kty").is_some_and(|kind| kind == "RSA");

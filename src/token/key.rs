@@ -12,7 +12,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -21,7 +21,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// The name in a token's header.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
@@ -37,7 +37,7 @@ pub(super) enum SigningKey {
 
 /// What is wrong with a key's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// No private key in it, or one that is encrypted.
     NoKey,
     /// A key of another kind, one that is too short, or a broken one.

@@ -15,17 +15,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use self::ask::{Ask, BadAsk};
-pub use self::certificate::{Certificate, CertificateError, NewKey};
-pub use self::grants::Grants;
-pub use self::jwk::key_set;
-pub use self::key::{Algorithm, KeyError};
-pub use self::scopes::{ScopeError, Scopes};
-pub use self::signer::{PairError, Signer, SigningError, Token};
+pub(crate) use self::ask::Ask;
+pub(crate) use self::certificate::{Certificate, NewKey};
+pub(crate) use self::grants::Grants;
+pub(crate) use self::jwk::key_set;
+pub(crate) use self::key::Algorithm;
+pub(crate) use self::scopes::Scopes;
+pub(crate) use self::signer::{PairError, Signer, Token};
 
 /// `[token]`: what to sign, with what, and for whom.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The file with the private key.
     pub key: PathBuf,
     /// The file with its certificate, perhaps followed by those that lead to the registry's root.
@@ -45,7 +45,7 @@ pub struct Settings {
 /// How a token tells a registry which key has signed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum KeyId {
+pub(crate) enum KeyId {
     /// By the certificate itself, which must lead to the registry's `rootcertbundle`: the one way
     /// that registry 2.8 and all of 3.x understand.
     #[default]
@@ -57,7 +57,7 @@ pub enum KeyId {
 }
 
 /// What htgate answers besides: no path of tokens.
-pub const OTHER_PATHS: [&str; 4] = ["/auth", "/healthz", "/readyz", "/metrics"];
+pub(crate) const OTHER_PATHS: [&str; 4] = ["/auth", "/healthz", "/readyz", "/metrics"];
 
 /// Before this long, somebody should see to a new certificate.
-pub const CERTIFICATE_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const CERTIFICATE_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);

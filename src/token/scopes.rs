@@ -8,7 +8,7 @@ use crate::rules::access::is_repository;
 
 /// What a client wants to do, each repository once.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Scopes {
+pub(crate) struct Scopes {
     /// Whether to list all repositories.
     pub(super) catalog: bool,
     pub(super) repositories: BTreeMap<String, Wanted>,
@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 
 /// More than anybody needs: a token must fit into a header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeError {
+pub(crate) enum ScopeError {
     /// More than `MOST_SCOPES`.
     TooMany,
     /// Longer in all than `LONGEST_SCOPES`.
@@ -37,7 +37,7 @@ impl Scopes {
     /// # Errors
     ///
     /// When there are too many, or they are too long.
-    pub fn read<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, ScopeError> {
+    pub(crate) fn read<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, ScopeError> {
         let (mut scopes, mut count, mut length) = (Self::default(), 0, 0);
         for value in values {
             length += value.len();

@@ -17,7 +17,7 @@ use crate::verdict::UserName;
 
 /// Signs tokens with one key.
 #[derive(Debug)]
-pub struct Signer {
+pub(crate) struct Signer {
     key: SigningKey,
     /// The same for every token, encoded, with the point that follows it.
     header: String,
@@ -29,7 +29,7 @@ pub struct Signer {
 
 /// Why a key and a certificate sign nothing together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PairError {
+pub(crate) enum PairError {
     /// The key itself.
     Key(KeyError),
     /// The certificate itself.
@@ -40,10 +40,10 @@ pub enum PairError {
 
 /// The system gives no randomness, or its clock stands before 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SigningError;
+pub(crate) struct SigningError;
 
 /// A signed token, and what a client is told with it.
-pub struct Token {
+pub(crate) struct Token {
     /// The token: whoever has it may do what it says.
     pub text: String,
     /// For how long.
@@ -75,7 +75,11 @@ impl Signer {
     /// # Errors
     ///
     /// What is wrong with one of them, or with both together.
-    pub fn new(settings: &Settings, key: &[u8], certificate: &[u8]) -> Result<Self, PairError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        key: &[u8],
+        certificate: &[u8],
+    ) -> Result<Self, PairError> {
         let key = SigningKey::from_pem(key).map_err(PairError::Key)?;
         let chain = Certificate::all_from_pem(certificate).map_err(PairError::Certificate)?;
         let Some(certificate) = chain.first().filter(|own| own.public_key == key.public()) else {
@@ -116,7 +120,7 @@ impl Signer {
     /// # Errors
     ///
     /// A system without randomness or time.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         user: Option<UserName>,
         grants: Grants,
@@ -152,13 +156,13 @@ impl Signer {
     }
 
     /// How it signs.
-    pub fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         self.key.algorithm()
     }
 
     /// When its tokens are good no more: with the first of the certificates that they carry.
     /// Registries look at no dates of a key that tokens only name.
-    pub fn ends(&self) -> Option<SystemTime> {
+    pub(crate) fn ends(&self) -> Option<SystemTime> {
         self.ends
     }
 }

@@ -15,7 +15,7 @@ use syntax::{Directive, Place};
 
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
-pub fn findings(name: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     let configuration = match include::read(name, text) {
         Ok(configuration) => configuration,
         Err(error) => {

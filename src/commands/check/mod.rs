@@ -87,7 +87,7 @@ fn look_at_settings(
             let idle = config.sources.rules.access.idle();
             findings.extend(
                 idle.iter()
-                    .map(|rule| placed(Rule::IdleRule, &file, &rule.to_string())),
+                    .map(|rule| placed(Rule::Idle, &file, &rule.to_string())),
             );
             Ok(Some(config))
         }

@@ -37,10 +37,10 @@ use crate::system::systemd;
 use crate::token;
 
 /// Reads the rules out of the configuration file's bytes. The error is one line.
-pub type ParseRules = Box<dyn FnMut(&[u8]) -> Result<Rules, String> + Send>;
+pub(crate) type ParseRules = Box<dyn FnMut(&[u8]) -> Result<Rules, String> + Send>;
 
 /// What to load, and how to notice that it changed.
-pub struct Sources {
+pub(crate) struct Sources {
     /// The htpasswd file.
     pub users: PathBuf,
     /// What a hash may cost.
@@ -59,7 +59,7 @@ pub struct Sources {
 
 /// Why the service cannot start: one line with the file, what is wrong and what to do.
 #[derive(Debug)]
-pub struct LoadError(String);
+pub(crate) struct LoadError(String);
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +72,7 @@ impl std::error::Error for LoadError {}
 /// Why nobody renews the snapshot any more. To go on with users that may have been removed would be
 /// worse than to end.
 #[derive(Debug)]
-pub enum ReloadEnd {
+pub(crate) enum ReloadEnd {
     /// A thread ended.
     Fault,
     /// The file system has been silent for too long. One line: where, what.
@@ -81,11 +81,11 @@ pub enum ReloadEnd {
 
 /// Asks the reload to look again, whatever the file system says. Clones ask the same one.
 #[derive(Clone)]
-pub struct Trigger(Vec<Sender<Wake>>);
+pub(crate) struct Trigger(Vec<Sender<Wake>>);
 
 impl Trigger {
     /// Asks; does not wait. systemd is told when all files have been looked at.
-    pub fn pull(&self) {
+    pub(crate) fn pull(&self) {
         systemd::reloading();
         let all_done = Arc::new(AllDone);
         for wake in &self.0 {
@@ -105,7 +105,7 @@ impl Drop for AllDone {
 }
 
 /// Keeps a store up to date.
-pub struct Reload {
+pub(crate) struct Reload {
     current: Arc<Current>,
     followers: Vec<Follower>,
 }
@@ -117,7 +117,7 @@ impl Reload {
     ///
     /// A file that cannot be read, or rules that cannot be understood. Users without a single
     /// good line are a warning.
-    pub fn start(
+    pub(crate) fn start(
         sources: Sources,
         seed: DecoySeed,
         metrics: Arc<Metrics>,
@@ -158,12 +158,12 @@ impl Reload {
     }
 
     /// The store that is kept up to date.
-    pub fn store(&self) -> Arc<Store> {
+    pub(crate) fn store(&self) -> Arc<Store> {
         self.current.store()
     }
 
     /// A way to ask for another look.
-    pub fn trigger(&self) -> Trigger {
+    pub(crate) fn trigger(&self) -> Trigger {
         Trigger(self.followers.iter().map(Follower::wake).collect())
     }
 
@@ -172,7 +172,7 @@ impl Reload {
     /// # Errors
     ///
     /// When the system gives no threads.
-    pub fn run(self, end: &mpsc::Sender<ReloadEnd>) -> io::Result<()> {
+    pub(crate) fn run(self, end: &mpsc::Sender<ReloadEnd>) -> io::Result<()> {
         let watchdog = Watchdog::new(&self.followers, Arc::clone(&self.current));
         spawn("watchdog", end, |end| watchdog.run(&end))?;
         for follower in self.followers {

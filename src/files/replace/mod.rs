@@ -20,7 +20,7 @@ use crate::htpasswd::{EditError, Patch};
 
 /// Whether a file that is absent is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
+pub(crate) enum Absent {
     /// It is made, empty, and then edited.
     Make,
     /// It is an error.
@@ -29,7 +29,7 @@ pub enum Absent {
 
 /// What became of a file that was edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edited {
+pub(crate) enum Edited {
     /// It was there.
     Replaced,
     /// It is new.
@@ -38,7 +38,7 @@ pub enum Edited {
 
 /// Why a file is not changed. Its text, with the file's path before it, is one line.
 #[derive(Debug)]
-pub enum RewriteError {
+pub(crate) enum RewriteError {
     /// The change does not fit the file as it is.
     Edit(EditError),
     /// One line: what is wrong and what to do.
@@ -83,7 +83,7 @@ impl RewriteError {
 /// # Errors
 ///
 /// What keeps the file from being changed, or the change from lasting.
-pub fn rewrite(
+pub(crate) fn rewrite(
     path: &Path,
     absent: Absent,
     mut edit: impl FnMut(&[u8]) -> Result<Vec<u8>, EditError>,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use self::queue::{Full, Places};
+pub(crate) use self::queue::{Full, Places};
 use self::queue::{Queue, Ticket};
 use crate::request::client::Client;
 
@@ -17,7 +17,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The queue and its threads. Clones share both.
 #[derive(Clone)]
-pub struct WaitingRoom {
+pub(crate) struct WaitingRoom {
     room: Arc<Room>,
 }
 
@@ -36,14 +36,14 @@ struct State {
 /// A place in the room. Dropped, it is free again, and the job that stood there is dropped too,
 /// unless its turn had come.
 #[must_use]
-pub struct Place {
+pub(crate) struct Place {
     room: Arc<Room>,
     ticket: Ticket,
 }
 
 /// No place is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPlace {
+pub(crate) struct NoPlace {
     /// Whose places are all taken.
     pub full: Full,
     /// When asking again is likely to find one.
@@ -57,7 +57,11 @@ impl WaitingRoom {
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub fn open(places: Places, threads: usize, lower: fn() -> io::Result<()>) -> io::Result<Self> {
+    pub(crate) fn open(
+        places: Places,
+        threads: usize,
+        lower: fn() -> io::Result<()>,
+    ) -> io::Result<Self> {
         let room = Arc::new(Room {
             state: Mutex::new(State {
                 queue: Queue::new(places),
@@ -86,7 +90,7 @@ impl WaitingRoom {
     /// # Errors
     ///
     /// [`NoPlace`], at once; the job is dropped.
-    pub fn enter(
+    pub(crate) fn enter(
         &self,
         client: Client,
         familiar: bool,
@@ -110,12 +114,12 @@ impl WaitingRoom {
     }
 
     /// When all that wait now are likely to have been served.
-    pub fn clears_in(&self) -> Duration {
+    pub(crate) fn clears_in(&self) -> Duration {
         self.room.retry_after(&self.room.state(), Full::Whole)
     }
 
     /// How many wait, not counting those that are served.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.room.state().queue.waiting()
     }
 }

@@ -7,7 +7,7 @@ use crate::request::client::Client;
 
 /// How many may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     /// In all.
     pub whole: usize,
     /// From one address.
@@ -16,7 +16,7 @@ pub struct Places {
 
 /// No place is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub(crate) enum Full {
     /// The address has all the places that one address can have.
     Share,
     /// Everybody together has all the places there are.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Address {
+pub(crate) enum Address {
     /// `127.0.0.1:8080` or `[::1]:8080`.
     Tcp(SocketAddr),
     /// `unix:/run/htgate/htgate.sock`.
@@ -54,7 +54,7 @@ impl fmt::Display for Address {
 
 /// Not an address.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadAddress;
+pub(crate) struct BadAddress;
 
 impl fmt::Display for BadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +67,7 @@ impl std::error::Error for BadAddress {}
 /// The permission bits of a unix socket. Whoever may write to it may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct SocketMode(u32);
+pub(crate) struct SocketMode(u32);
 
 impl SocketMode {
     /// As chmod(2) takes it.
@@ -103,7 +103,7 @@ impl TryFrom<String> for SocketMode {
 
 /// Not a mode.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BadMode;
+pub(crate) struct BadMode;
 
 impl fmt::Display for BadMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

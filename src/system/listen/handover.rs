@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::{Listener, unix};
 
 /// What was handed over.
-pub struct Handover {
+pub(crate) struct Handover {
     sockets: ListenFd,
     /// As the socket unit's FileDescriptorName has them; by default the unit's own name.
     names: Vec<String>,
@@ -20,7 +20,7 @@ pub struct Handover {
 impl Handover {
     /// What the environment tells of. To be called once, before the first thread: it takes its
     /// variables out of the environment.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         Self {
             sockets: ListenFd::from_env(),

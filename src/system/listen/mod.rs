@@ -11,12 +11,12 @@ use std::os::unix::net::UnixListener;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-pub use self::address::{Address, BadAddress, BadMode, SocketMode};
-pub use self::handover::Handover;
+pub(crate) use self::address::{Address, SocketMode};
+pub(crate) use self::handover::Handover;
 
 /// A socket that connections can already queue at.
 #[derive(Debug)]
-pub enum Listener {
+pub(crate) enum Listener {
     /// IPv4, or IPv6 and nothing else.
     Tcp(TcpListener),
     /// A unix socket, with the mode and group it shall have.
@@ -25,7 +25,7 @@ pub enum Listener {
 
 /// Why an address cannot be listened on: one line.
 #[derive(Debug)]
-pub struct ListenError(String);
+pub(crate) struct ListenError(String);
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +41,7 @@ impl Listener {
     /// # Errors
     ///
     /// The first address that cannot be had, with a remedy where there is one.
-    pub fn open(
+    pub(crate) fn open(
         addresses: &[Address],
         mode: SocketMode,
         group: Option<&str>,
