@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use tokio::sync::mpsc;
 
@@ -14,16 +13,9 @@ use crate::files::reload::{LoadError, Reload, ReloadEnd, Trigger};
 use crate::hash::DecoySeed;
 use crate::http;
 use crate::judge::Judge;
-use crate::judge::cache::Cache;
-use crate::judge::pace::Pace;
-use crate::judge::pool::WaitingRoom;
-use crate::judge::singleflight::Flights;
-use crate::judge::strikes::Strikes;
-use crate::judge::successes::Successes;
 use crate::observe::audit::Audit;
 use crate::observe::metrics::Metrics;
 use crate::system::listen::Listener;
-use crate::system::priority;
 use crate::system::systemd;
 
 /// A service that has loaded its users and is about to answer.
@@ -81,23 +73,7 @@ impl Server {
         let seed = DecoySeed::new(random()?);
         let reload =
             Reload::start(config.sources, seed, Arc::clone(&metrics)).map_err(ServeError::Load)?;
-        metrics
-            .waiting_places
-            .set(i64::try_from(config.places.whole).unwrap_or(i64::MAX));
-        let cache = Arc::new(Cache::new(random()?, config.cache));
-        let judge = Judge {
-            store: reload.store(),
-            flights: Arc::new(Flights::new(Arc::clone(&cache))),
-            cache,
-            room: WaitingRoom::open(config.places, config.hash_threads, priority::lower)?,
-            patience: config.patience,
-            cores: thread::available_parallelism()
-                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
-            strikes: Arc::new(Strikes::new(config.allowance)),
-            pace: Pace::new(),
-            successes: Successes::new(),
-            metrics,
-        };
+        let judge = Judge::start(&config.judge, reload.store(), metrics)?;
         let gate = http::Gate {
             judge: Arc::new(judge),
             audit: Audit::open()?,

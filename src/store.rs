@@ -50,11 +50,6 @@ impl Snapshot {
         }
     }
 
-    /// The users, if nobody else holds them.
-    pub(crate) fn into_users(self) -> Option<Users> {
-        Arc::into_inner(self.users)
-    }
-
     /// The hash to hold a password for this name against, and whether it is a user's. For a name
     /// that is no user's it is a decoy's. Both are looked up for every name: who asks learns
     /// nothing from the time it takes.

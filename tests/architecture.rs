@@ -43,7 +43,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("actix_http", "http"),
     ("actix_service", "http"),
     ("regex", "rules"),
-    ("htgate_bcrypt", "hash"),
+    ("bcrypt", "hash"),
     ("md5", "hash"),
     ("sha1", "hash"),
     ("sha_crypt", "hash"),

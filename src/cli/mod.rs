@@ -114,18 +114,15 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "HTGATE_HASH_THREADS", value_name = "N")]
     pub hash_threads: Option<usize>,
     /// Passwords that may wait to be hashed [default: 1024].
-    #[arg(long, env = "HTGATE_WAITING_ROOM", value_name = "N")]
-    pub waiting_room: Option<usize>,
-    /// Of these, how many from one address [default: 16].
-    #[arg(long, env = "HTGATE_WAITING_PER_ADDRESS", value_name = "N")]
-    pub waiting_per_address: Option<usize>,
+    #[arg(long, env = "HTGATE_QUEUE", value_name = "N")]
+    pub queue: Option<usize>,
     /// How long they may wait until the answer is "try again" [default: 10].
-    #[arg(long, env = "HTGATE_WAITING_SECONDS", value_name = "SECONDS")]
-    pub waiting_seconds: Option<u64>,
+    #[arg(long, env = "HTGATE_QUEUE_SECONDS", value_name = "SECONDS")]
+    pub queue_seconds: Option<u64>,
     /// Distinct wrong passwords that one address may try ... [default: 10].
     #[arg(long, env = "HTGATE_STRIKES", value_name = "N")]
-    pub strikes: Option<usize>,
-    /// ... within this time [default: 60].
+    pub strikes: Option<u32>,
+    /// ... until this time has passed after the last one [default: 60].
     #[arg(long, env = "HTGATE_STRIKE_SECONDS", value_name = "SECONDS")]
     pub strike_seconds: Option<u64>,
     /// What stands before htgate, and so which request headers are read [default: nginx].

@@ -14,9 +14,9 @@ use crate::files::reload::Sources;
 use crate::files::stable_read::settle;
 use crate::hash::Limits;
 use crate::http::Realm;
+use crate::judge;
+use crate::judge::addresses::Allowance;
 use crate::judge::cache::Bounds;
-use crate::judge::pool::Places;
-use crate::judge::strikes::Allowance;
 use crate::request::Front;
 use crate::rules::access::Access;
 use crate::store::Rules;
@@ -33,20 +33,12 @@ pub(crate) struct Config {
     pub socket_group: Option<String>,
     /// Threads that answer.
     pub workers: usize,
-    /// Threads that hash.
-    pub hash_threads: usize,
-    /// Passwords that may wait to be hashed.
-    pub places: Places,
-    /// How long they may.
-    pub patience: Duration,
-    /// How many of one address may be wrong.
-    pub allowance: Allowance,
+    /// What finding out may cost.
+    pub judge: judge::Settings,
     /// What stands before us.
     pub front: Front,
     /// The challenge's realm.
     pub realm: Realm,
-    /// How right passwords are remembered.
-    pub cache: Bounds,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The files, and how to notice that they changed.
@@ -118,49 +110,40 @@ impl Config {
             socket_mode: options.socket_mode.or(file.socket_mode).unwrap_or_default(),
             socket_group: options.socket_group.or(file.socket_group),
             workers: at_least_one("workers", options.workers.or(file.workers), cores)?,
-            hash_threads: at_least_one(
-                "hash_threads",
-                options.hash_threads.or(file.hash_threads),
-                cores,
-            )?,
-            places: Places {
-                whole: at_least_one(
-                    "waiting_room",
-                    options.waiting_room.or(file.waiting_room),
-                    DEFAULT_WAITING_ROOM,
+            judge: judge::Settings {
+                queue: at_least_one("queue", options.queue.or(file.queue), DEFAULT_QUEUE)?,
+                queue_timeout: seconds(
+                    "queue_seconds",
+                    options.queue_seconds.or(file.queue_seconds),
+                    DEFAULT_QUEUE_TIMEOUT,
                 )?,
-                share: at_least_one(
-                    "waiting_per_address",
-                    options.waiting_per_address.or(file.waiting_per_address),
-                    DEFAULT_WAITING_PER_ADDRESS,
+                hash_threads: at_least_one(
+                    "hash_threads",
+                    options.hash_threads.or(file.hash_threads),
+                    cores,
                 )?,
-            },
-            patience: seconds(
-                "waiting_seconds",
-                options.waiting_seconds.or(file.waiting_seconds),
-                DEFAULT_PATIENCE,
-            )?,
-            allowance: Allowance {
-                strikes: at_least_one(
-                    "strikes",
-                    options.strikes.or(file.strikes),
-                    allowance.strikes,
-                )?,
-                window: seconds(
-                    "strike_seconds",
-                    options.strike_seconds.or(file.strike_seconds),
-                    allowance.window,
-                )?,
+                allowance: Allowance {
+                    strikes: at_least_one(
+                        "strikes",
+                        options.strikes.or(file.strikes),
+                        allowance.strikes,
+                    )?,
+                    lifetime: seconds(
+                        "strike_seconds",
+                        options.strike_seconds.or(file.strike_seconds),
+                        allowance.lifetime,
+                    )?,
+                },
+                cache: Bounds {
+                    capacity: options
+                        .cache_capacity
+                        .or(file.cache_capacity)
+                        .unwrap_or(bounds.capacity),
+                    lifetime: lifetime.map_or(bounds.lifetime, Duration::from_secs),
+                },
             },
             front: options.front.or(file.front).unwrap_or_default(),
             realm: Realm::new(&realm).map_err(|e| ConfigError::Usage(format!("realm: {e}")))?,
-            cache: Bounds {
-                capacity: options
-                    .cache_capacity
-                    .or(file.cache_capacity)
-                    .unwrap_or(bounds.capacity),
-                lifetime: lifetime.map_or(bounds.lifetime, Duration::from_secs),
-            },
             log_format: options.log_format.or(file.log_format).unwrap_or_default(),
             sources: Sources {
                 users,
@@ -225,9 +208,13 @@ pub(crate) fn default_address() -> Address {
     Address::Tcp(([127, 0, 0, 1], 8080).into())
 }
 
-fn at_least_one(name: &str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+fn at_least_one<T: PartialOrd + From<u8>>(
+    name: &str,
+    given: Option<T>,
+    default: T,
+) -> Result<T, ConfigError> {
     match given {
-        Some(0) => Err(ConfigError::Usage(format!(
+        Some(given) if given < T::from(1) => Err(ConfigError::Usage(format!(
             "{name}: 0 is too few; say 1 or more"
         ))),
         given => Ok(given.unwrap_or(default)),
@@ -272,10 +259,9 @@ fn poll_interval(seconds: f64) -> Result<Duration, ConfigError> {
 }
 
 const DEFAULT_REALM: &str = "htgate";
-const DEFAULT_WAITING_ROOM: usize = 1024;
-const DEFAULT_WAITING_PER_ADDRESS: usize = 16;
+const DEFAULT_QUEUE: usize = 1024;
 /// Less than the 15 s that the shipped nginx files wait for an answer.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+const DEFAULT_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_SECONDS: u64 = 86_400;
 const DEFAULT_POLL_SECONDS: f64 = 1.0;
 const SHORTEST_POLL_SECONDS: f64 = 0.05;
@@ -300,7 +286,7 @@ mod tests {
             ..ServeOptions::default()
         };
         let config = Config::load(options).unwrap();
-        assert_eq!((config.workers, config.hash_threads), (7, 5));
+        assert_eq!((config.workers, config.judge.hash_threads), (7, 5));
         assert_eq!(config.sources.users, PathBuf::from("a"));
         assert!(config.sources.limits.allow_plaintext);
         assert_eq!(config.listen, [default_address()]);

@@ -1,5 +1,5 @@
-//! Stored password hashes: text to typed value once, at load, and a password held against it.
-//! One file a format. Knows neither users nor files nor caches; costs what it costs, so callers
+//! Stored password hashes: text to typed value once, at load, and passwords checked against it.
+//! One file a format, and one row of [`FORMATS`]. Knows neither users nor files nor caches; costs what it costs, so callers
 //! keep it off the threads that answer.
 
 mod bcrypt;
@@ -72,36 +72,18 @@ impl PasswordHash {
     /// What keeps the hash from being used. An unknown format is never taken for a plaintext
     /// password.
     pub fn parse(text: &[u8], limits: Limits) -> Result<Self, HashError> {
-        let Some((format, rest)) = Format::of(text) else {
-            return Err(unusable(text));
-        };
-        match format {
-            Format::Bcrypt => Bcrypt::parse(rest, limits).map(Self::Bcrypt),
-            Format::Apr1 => Md5Crypt::parse(rest).map(Self::Apr1),
-            Format::Md5Crypt => Md5Crypt::parse(rest).map(Self::Md5Crypt),
-            Format::Sha256Crypt => ShaCrypt::parse(rest, &sha_crypt::ORDER_256)
-                .map(|hash| Self::Sha256Crypt(Box::new(hash))),
-            Format::Sha512Crypt => ShaCrypt::parse(rest, &sha_crypt::ORDER_512)
-                .map(|hash| Self::Sha512Crypt(Box::new(hash))),
-            Format::Sha => LdapSha::parse(rest).map(Self::Sha),
-            Format::SaltedSha => LdapSha::parse_salted(rest).map(Self::SaltedSha),
-            Format::Plain if limits.allow_plaintext => Plain::parse(rest).map(Self::Plain),
-            Format::Plain => Err(HashError::Plaintext),
+        match marked(text) {
+            Some((parse, rest)) => parse(rest, limits),
+            None => Err(unusable(text)),
         }
     }
 
     /// Whether the password is the one that was hashed. Compares digests in constant time.
     #[must_use]
     pub fn matches(&self, password: &[u8]) -> bool {
-        self.matches_with_pauses(password, &|| ())
-    }
-
-    /// The same, with a `pause` now and then where it takes long: in bcrypt.
-    #[must_use]
-    pub fn matches_with_pauses(&self, password: &[u8], pause: &dyn Fn()) -> bool {
         let fits_crypt = password.len() <= LONGEST_FOR_CRYPT;
         match self {
-            Self::Bcrypt(hash) => fits_crypt && hash.matches(password, pause),
+            Self::Bcrypt(hash) => fits_crypt && hash.matches(password),
             Self::Apr1(hash) => hash.matches(APR1, password),
             Self::Md5Crypt(hash) => fits_crypt && hash.matches(MD5_CRYPT, password),
             Self::Sha256Crypt(hash) => fits_crypt && hash.matches(password),
@@ -159,40 +141,52 @@ impl fmt::Debug for PasswordHash {
 
 /// Whether a text begins as a hash does, of a format that is read here.
 pub fn begins_as_hash(text: &[u8]) -> bool {
-    Format::of(text).is_some()
+    marked(text).is_some()
 }
 
-#[derive(Clone, Copy)]
-enum Format {
-    Bcrypt,
-    Apr1,
-    Md5Crypt,
-    Sha256Crypt,
-    Sha512Crypt,
-    Sha,
-    SaltedSha,
-    Plain,
+/// Reads what follows a format's mark.
+type Parse = fn(&[u8], Limits) -> Result<PasswordHash, HashError>;
+
+/// How to read this text, and what follows its mark.
+fn marked(text: &[u8]) -> Option<(Parse, &[u8])> {
+    FORMATS
+        .into_iter()
+        .find_map(|(mark, parse)| Some((parse, text.strip_prefix(mark)?)))
 }
 
-impl Format {
-    /// The format, and what follows its mark.
-    fn of(text: &[u8]) -> Option<(Self, &[u8])> {
-        const MARKS: [(&[u8], Format); 10] = [
-            (b"$2a$", Format::Bcrypt),
-            (b"$2b$", Format::Bcrypt),
-            (b"$2y$", Format::Bcrypt),
-            (APR1, Format::Apr1),
-            (MD5_CRYPT, Format::Md5Crypt),
-            (b"$5$", Format::Sha256Crypt),
-            (b"$6$", Format::Sha512Crypt),
-            (b"{SHA}", Format::Sha),
-            (b"{SSHA}", Format::SaltedSha),
-            (b"{PLAIN}", Format::Plain),
-        ];
-        MARKS
-            .into_iter()
-            .find_map(|(mark, format)| Some((format, text.strip_prefix(mark)?)))
-    }
+/// Every format by its mark.
+const FORMATS: [(&[u8], Parse); 10] = [
+    (b"$2a$", bcrypt),
+    (b"$2b$", bcrypt),
+    (b"$2y$", bcrypt),
+    (APR1, |rest, _| {
+        Md5Crypt::parse(rest).map(PasswordHash::Apr1)
+    }),
+    (MD5_CRYPT, |rest, _| {
+        Md5Crypt::parse(rest).map(PasswordHash::Md5Crypt)
+    }),
+    (b"$5$", |rest, _| {
+        let hash = ShaCrypt::parse(rest, &sha_crypt::ORDER_256);
+        hash.map(|hash| PasswordHash::Sha256Crypt(Box::new(hash)))
+    }),
+    (b"$6$", |rest, _| {
+        let hash = ShaCrypt::parse(rest, &sha_crypt::ORDER_512);
+        hash.map(|hash| PasswordHash::Sha512Crypt(Box::new(hash)))
+    }),
+    (b"{SHA}", |rest, _| {
+        LdapSha::parse(rest).map(PasswordHash::Sha)
+    }),
+    (b"{SSHA}", |rest, _| {
+        LdapSha::parse_salted(rest).map(PasswordHash::SaltedSha)
+    }),
+    (b"{PLAIN}", |rest, limits| match limits.allow_plaintext {
+        true => Plain::parse(rest).map(PasswordHash::Plain),
+        false => Err(HashError::Plaintext),
+    }),
+];
+
+fn bcrypt(rest: &[u8], limits: Limits) -> Result<PasswordHash, HashError> {
+    Bcrypt::parse(rest, limits).map(PasswordHash::Bcrypt)
 }
 
 const APR1: &[u8] = b"$apr1$";

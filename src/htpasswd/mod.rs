@@ -4,22 +4,22 @@
 mod edit;
 mod lines;
 mod patch;
-mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 pub use self::edit::{EditError, Name, NameError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::patch::Patch;
-use self::tables::Tables;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 use crate::request::credentials::LONGEST_USER;
 
 /// The users of one file.
 #[derive(Debug)]
 pub struct Users {
-    by_name: Tables,
+    /// `None`: the name stands in the file, but its first line has no usable hash.
+    by_name: HashMap<Box<[u8]>, Option<PasswordHash>>,
     kinds: BTreeMap<Kind, u64>,
 }
 
@@ -30,32 +30,17 @@ impl Users {
         Self::parse_and_tell(file, limits, MOST_LINE_ERRORS)
     }
 
-    /// Reads a file, with a `pause` now and then.
-    pub fn parse_with_pauses(file: &[u8], limits: Limits, pause: &dyn Fn()) -> (Self, LineErrors) {
-        Self::read(file, limits, MOST_LINE_ERRORS, pause)
-    }
-
-    /// Reads a file, and tells up to `most` faulty lines one by one.
+    /// Reads a file, and lists up to `most` faulty lines one by one.
     pub fn parse_and_tell(file: &[u8], limits: Limits, most: usize) -> (Self, LineErrors) {
-        Self::read(file, limits, most, &|| ())
-    }
-
-    fn read(file: &[u8], limits: Limits, most: usize, pause: &dyn Fn()) -> (Self, LineErrors) {
-        // What is no users file gets no more room.
-        let lines_of = |portion: &[u8]| {
-            pause();
-            portion.iter().filter(|byte| **byte == b'\n').count()
-        };
-        let count: usize = file.chunks(PORTION).map(lines_of).sum();
+        let count = file.iter().filter(|byte| **byte == b'\n').count();
+        // A file of another kind gets no more room than a users file of its size.
+        let room = count.min(file.len() / SHORTEST_USUAL_LINE);
         let mut users = Self {
-            by_name: Tables::with_room(count.min(file.len() / SHORTEST_USUAL_LINE)),
+            by_name: HashMap::with_capacity(room),
             kinds: BTreeMap::new(),
         };
         let mut errors = LineErrors::default();
         for line in lines(file) {
-            if line.number % LINES_BETWEEN_PAUSES == 0 {
-                pause();
-            }
             if let Err(fault) = users.admit(line.text, limits) {
                 let error = LineError {
                     line: line.number,
@@ -69,12 +54,7 @@ impl Users {
 
     /// The hash of a user, if there is such a user.
     pub fn find(&self, name: &[u8]) -> Option<&PasswordHash> {
-        self.by_name.find(name)
-    }
-
-    /// Takes leave of all of them, with a `pause` now and then.
-    pub fn dismiss(self, pause: &dyn Fn()) {
-        self.by_name.dismiss(pause);
+        self.by_name.get(name)?.as_ref()
     }
 
     /// How many users there are of each kind of hash.
@@ -97,7 +77,9 @@ impl Users {
         if name.len() > LONGEST_USER || name.iter().any(u8::is_ascii_control) {
             return Err(LineFault::ImpossibleName);
         }
-        let place = self.by_name.vacancy(name).ok_or(LineFault::Duplicate)?;
+        let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
+            return Err(LineFault::Duplicate);
+        };
         // As nginx and Apache have it, the hash ends at the next colon, a password in plain text
         // too, and the rest is a comment.
         let comment = fields.next().unwrap_or_default();
@@ -205,9 +187,6 @@ impl LineErrors {
     }
 }
 
-/// So much is looked through without a pause, in bytes.
-const PORTION: usize = 256 * 1024;
-const LINES_BETWEEN_PAUSES: u64 = 64;
 /// In bytes: a name, and the shortest hash that people have.
 const SHORTEST_USUAL_LINE: usize = 32;
 

@@ -86,7 +86,7 @@ where
     HttpService::build()
         .keep_alive(keep_alive)
         .graceful_shutdown_signal(drained)
-        // nginx closes both ways when its client has gone: the place in the waiting room is free.
+        // nginx closes both ways when its client has gone: its slot in the queue is free.
         .h1_allow_half_closed(false)
         .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
         .map_err(move |error| {
@@ -113,7 +113,7 @@ fn count_malformed(gate: &Gate, error: &DispatchError) {
     match error {
         DispatchError::Parse(ParseError::Io(_) | ParseError::Timeout) => (),
         DispatchError::Parse(_) => {
-            gate.judge.metrics.count(Reason::MalformedRequest);
+            gate.judge.metrics().count(Reason::MalformedRequest);
             gate.audit
                 .report(&Request::default(), Reason::MalformedRequest);
         }

@@ -17,8 +17,8 @@ pub(super) fn healthz() -> Response<BoxBody> {
 
 /// Users are loaded: how many, since when, and whether the files' newest state is in effect.
 pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
-    let snapshot = judge.store.read();
-    let trouble = match judge.store.trouble() {
+    let snapshot = judge.store().read();
+    let trouble = match judge.store().trouble() {
         None => "none".to_owned(),
         Some(trouble) => format!("since {}: {}", timestamp(trouble.since), trouble.what),
     };
@@ -45,15 +45,8 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
 
 /// The counters as Prometheus reads them.
 pub(super) fn metrics(judge: &Judge) -> Response<BoxBody> {
-    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let (right, wrong) = judge.cache.sizes();
-    judge.metrics.remembered_right.set(gauge(right));
-    judge.metrics.remembered_wrong.set(gauge(wrong));
-    judge
-        .metrics
-        .waiting
-        .set(gauge(judge.room.waiting() as u64));
-    match judge.metrics.text() {
+    judge.measure();
+    match judge.metrics().text() {
         Ok(body) => text(OPEN_METRICS, body),
         Err(_) => Response::new(StatusCode::INTERNAL_SERVER_ERROR),
     }

@@ -25,7 +25,7 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
     let asked = match ask(&mut request, service).await {
         Ok(asked) => asked,
         Err(why) => {
-            gate.judge.metrics.count_token("bad-request");
+            gate.judge.metrics().count_token("bad-request");
             return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
         }
     };

@@ -1,25 +1,43 @@
-//! Verdicts on passwords, remembered: under which key, for how long and how many. The only file
-//! that names `moka`. Holds no password and no name, only MACs.
+//! Answers about passwords, remembered: under which key, for how long and how many. Holds no
+//! password and no name, only MACs.
 //!
 //! The stored hash is part of the key. A line that changes or goes makes what was remembered of
 //! it unreachable, so nothing is ever invalidated.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::addresses::LastUse;
 use crate::hash::PasswordHash;
 use crate::request::credentials::Credentials;
 
-/// A 256-bit MAC over a name, a password and the stored hash that they were held against.
+/// A 256-bit MAC over a name, a password and the stored hash that they were checked against.
 pub(crate) type Key = [u8; 32];
+
+/// Whether a password is the one that was hashed.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// It is. With the answer it is remembered when it was last used.
+    Right(Arc<LastUse>),
+    /// It is not.
+    Wrong,
+}
+
+impl Answer {
+    /// The password is right, and has not been used yet.
+    pub(crate) fn right() -> Self {
+        Self::Right(Arc::default())
+    }
+}
 
 /// How long and how many right answers are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// How many right answers; the least used give way.
     pub capacity: u64,
-    /// How long a right answer counts.
+    /// How long a right answer counts after its last use.
     pub lifetime: Duration,
 }
 
@@ -32,20 +50,19 @@ impl Default for Bounds {
     }
 }
 
-/// Wrong answers are remembered in a room of their own, so that a flood of guesses cannot push a
-/// right one out.
+/// Wrong answers are remembered apart, so that a flood of guesses cannot push a right one out.
 const WRONG: Bounds = Bounds {
     capacity: 10_000,
     lifetime: Duration::from_secs(300),
 };
 
-type Answers = moka::sync::Cache<Key, (), BuildHasherDefault<Uniform>>;
+type Answers<T> = moka::sync::Cache<Key, T, BuildHasherDefault<Uniform>>;
 
-/// Remembered verdicts.
+/// Remembered answers.
 pub(crate) struct Cache {
     secret: [u8; 32],
-    right: Answers,
-    wrong: Answers,
+    right: Answers<Arc<LastUse>>,
+    wrong: Answers<()>,
 }
 
 impl Cache {
@@ -53,8 +70,14 @@ impl Cache {
     pub(crate) fn new(secret: [u8; 32], right: Bounds) -> Self {
         Self {
             secret,
-            right: answers(right),
-            wrong: answers(WRONG),
+            right: moka::sync::Cache::builder()
+                .max_capacity(right.capacity)
+                .time_to_idle(right.lifetime)
+                .build_with_hasher(BuildHasherDefault::default()),
+            wrong: moka::sync::Cache::builder()
+                .max_capacity(WRONG.capacity)
+                .time_to_live(WRONG.lifetime)
+                .build_with_hasher(BuildHasherDefault::default()),
         }
     }
 
@@ -70,21 +93,20 @@ impl Cache {
         mac.finalize().into()
     }
 
-    /// Whether the password was right, if that is remembered. Never waits.
-    pub(crate) fn recall(&self, key: &Key) -> Option<bool> {
-        if self.right.get(key).is_some() {
-            Some(true)
-        } else if self.wrong.get(key).is_some() {
-            Some(false)
-        } else {
-            None
+    /// The answer, if it is remembered. Never waits.
+    pub(crate) fn recall(&self, key: &Key) -> Option<Answer> {
+        match self.right.get(key) {
+            Some(last_use) => Some(Answer::Right(last_use)),
+            None => self.wrong.get(key).map(|()| Answer::Wrong),
         }
     }
 
-    /// Remembers whether the password was right.
-    pub(crate) fn remember(&self, key: Key, right: bool) {
-        let answers = if right { &self.right } else { &self.wrong };
-        answers.insert(key, ());
+    /// Remembers an answer.
+    pub(crate) fn remember(&self, key: Key, answer: &Answer) {
+        match answer {
+            Answer::Right(last_use) => self.right.insert(key, Arc::clone(last_use)),
+            Answer::Wrong => self.wrong.insert(key, ()),
+        }
     }
 
     /// How many right and how many wrong answers are remembered, roughly.
@@ -97,13 +119,6 @@ impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cache(***)")
     }
-}
-
-fn answers(bounds: Bounds) -> Answers {
-    moka::sync::Cache::builder()
-        .max_capacity(bounds.capacity)
-        .time_to_live(bounds.lifetime)
-        .build_with_hasher(BuildHasherDefault::default())
 }
 
 /// The keys are MACs already: any eight bytes of them are as good as a hash.
@@ -173,14 +188,14 @@ mod tests {
     #[test]
     fn a_flood_of_wrong_answers_leaves_the_right_ones() {
         let cache = cache();
-        cache.remember([7; 32], true);
+        cache.remember([7; 32], &Answer::right());
         for n in 0..3 * WRONG.capacity {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&n.to_le_bytes());
-            cache.remember(key, false);
+            cache.remember(key, &Answer::Wrong);
         }
         cache.wrong.run_pending_tasks();
-        assert_eq!(cache.recall(&[7; 32]), Some(true));
+        assert!(matches!(cache.recall(&[7; 32]), Some(Answer::Right(_))));
         assert!(cache.wrong.entry_count() <= WRONG.capacity);
     }
 }

@@ -1,77 +1,119 @@
-//! The order of checks. The only caller of [`PasswordHash::matches`].
+//! Is this request allowed, and what may finding out cost? The order of checks. The only caller of
+//! [`PasswordHash::matches`] on what a client sent.
 //!
 //! [`PasswordHash::matches`]: crate::hash::PasswordHash::matches
 
+pub(crate) mod addresses;
 pub(crate) mod cache;
-pub(crate) mod pace;
-pub(crate) mod pool;
-pub(crate) mod singleflight;
-pub(crate) mod strikes;
-pub(crate) mod successes;
+mod pool;
+mod singleflight;
 
-use std::cell::Cell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::time::{sleep, timeout_at};
+use tokio::time::timeout_at;
 
+use self::addresses::{Addresses, Allowance};
+use self::cache::{Answer, Bounds, Cache, Key};
+use self::pool::{Full, Pool};
+use self::singleflight::{Join, Leader, Outcome, Singleflight, Waiter};
 use crate::hash::PasswordHash;
-use crate::judge::cache::Cache;
-use crate::judge::pace::Pace;
-use crate::judge::pool::{Full, NoPlace, WaitingRoom};
-use crate::judge::singleflight::{Flight, Flights, Join, Outcome, Seat};
-use crate::judge::strikes::Strikes;
-use crate::judge::successes::Successes;
 use crate::observe::metrics::Metrics;
 use crate::request::client::Client;
 use crate::request::credentials::{Credentials, Presented};
 use crate::request::{Field, Request};
 use crate::rules::access::Who;
 use crate::store::{Snapshot, Store};
-use crate::system::priority::Pauses;
+use crate::system::priority;
 use crate::token::{Grants, Scopes, Token};
 use crate::verdict::{Challenge, Reason, UserName, Verdict};
 
+/// What finding out may cost.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How many passwords may wait to be hashed.
+    pub queue: usize,
+    /// How long a request waits for its password's turn.
+    pub queue_timeout: Duration,
+    /// How many passwords are hashed at once.
+    pub hash_threads: usize,
+    /// How often an address may be wrong.
+    pub allowance: Allowance,
+    /// How right passwords are remembered.
+    pub cache: Bounds,
+}
+
 /// Judges requests by the store's current snapshot.
 pub(crate) struct Judge {
-    /// Where the current snapshot is read.
-    pub store: Arc<Store>,
-    /// What is remembered of passwords.
-    pub cache: Arc<Cache>,
-    /// What is being found out of them.
-    pub flights: Arc<Flights>,
-    /// Where passwords wait to be hashed.
-    pub room: WaitingRoom,
-    /// How long they may.
-    pub patience: Duration,
-    /// How many passwords and requests can be worked on at the same time.
-    pub cores: u32,
-    /// Who has guessed wrong.
-    pub strikes: Arc<Strikes>,
-    /// How fast that is said.
-    pub pace: Pace,
-    /// Who has guessed right.
-    pub successes: Successes,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    store: Arc<Store>,
+    cache: Arc<Cache>,
+    flights: Arc<Singleflight>,
+    pool: Pool,
+    queue_timeout: Duration,
+    addresses: Arc<Addresses>,
+    metrics: Arc<Metrics>,
 }
 
 impl Judge {
+    /// A judge that remembers nothing yet, with its hashing threads.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread or no randomness.
+    pub(crate) fn start(
+        settings: &Settings,
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        let cache = Arc::new(Cache::new(secret, settings.cache));
+        let slots = i64::try_from(settings.queue).unwrap_or(i64::MAX);
+        metrics.queue_capacity.set(slots);
+        Ok(Self {
+            store,
+            flights: Arc::new(Singleflight::new(Arc::clone(&cache))),
+            cache,
+            pool: Pool::start(settings.queue, settings.hash_threads, priority::lower)?,
+            queue_timeout: settings.queue_timeout,
+            addresses: Arc::new(Addresses::new(settings.allowance)),
+            metrics,
+        })
+    }
+
+    /// The store whose snapshots decide.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Brings up to date what is not counted but measured.
+    pub(crate) fn measure(&self) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let (right, wrong) = self.cache.sizes();
+        self.metrics.cached_right.set(gauge(right));
+        self.metrics.cached_wrong.set(gauge(wrong));
+        let queued = gauge(self.pool.queued() as u64);
+        self.metrics.queue_length.set(queued);
+    }
+
     /// Judges one request, and counts the verdict.
     pub(crate) async fn judge(&self, request: &Request<'_>) -> Verdict {
-        let admit = |snapshot: &Snapshot, known: Option<UserName>| match known {
-            Some(user) => admit_user(user, snapshot, request),
-            None => admit_anonymous(snapshot, request),
-        };
-        let verdict = self.identify(request, admit).await;
+        let authorize = |snapshot: &Snapshot, user| authorize(user, snapshot, request);
+        let verdict = self.authenticate(request, authorize).await;
         let verdict = verdict.unwrap_or_else(|refusal| refusal);
         self.metrics.count(verdict.reason());
         verdict
     }
 
-    /// Signs a token for who asks, if it can be told who that is. Nobody in particular gets one,
-    /// too, with what the rules let anybody do.
+    /// Signs a token for whoever asks, once that is authenticated. A request without credentials
+    /// gets one as well, with what the rules allow everybody.
     ///
     /// # Errors
     ///
@@ -98,7 +140,7 @@ impl Judge {
                     Verdict::Fault
                 })
         };
-        let token = self.identify(request, sign).await.flatten();
+        let token = self.authenticate(request, sign).await.flatten();
         let reason = match &token {
             Ok(token) if token.user.is_some() => Reason::Ok,
             Ok(_) => Reason::Anonymous,
@@ -108,183 +150,147 @@ impl Judge {
         token
     }
 
-    /// Finds out who asks, and what the snapshot of that moment makes of them; `None` is somebody
-    /// without credentials. The error is a refusal.
-    async fn identify<T>(
-        &self,
-        request: &Request<'_>,
-        conclude: impl Fn(&Snapshot, Option<UserName>) -> T,
-    ) -> Result<T, Verdict> {
-        let concluded = self.find_out(request, conclude).await;
-        if let Err(Verdict::Throttle(_)) = concluded
-            && let Some(hold) = self.pace.hold(Client::new(request.real_ip))
-        {
-            sleep(hold.time).await;
-        }
-        concluded
-    }
-
-    async fn find_out<T>(
+    /// Finds out who asks, and lets the snapshot of that moment `conclude`; the user is `None` where
+    /// there are no credentials.
+    ///
+    /// # Errors
+    ///
+    /// A refusal.
+    async fn authenticate<T>(
         &self,
         request: &Request<'_>,
         conclude: impl Fn(&Snapshot, Option<UserName>) -> T,
     ) -> Result<T, Verdict> {
         let client = Client::new(request.real_ip);
-        let mut credentials = None;
+        let mut presented = None;
         let mut learned = None;
         let mut deadline = None;
-        // A second turn is taken only after a hash, and then by the snapshot of that moment: who
-        // was removed while the hash was computed is not let in by it.
+        // A second turn is taken only after a hash, and then by the snapshot of that moment: a user
+        // who was removed while the hash was computed is refused.
         loop {
             let snapshot = self.store.read();
-            let welcome = match request.user_agent {
-                Field::Absent => true,
-                Field::One(user_agent) => snapshot.user_agents().admit(user_agent),
-                Field::Repeated => false,
-            };
-            if !welcome {
-                return Err(Verdict::RefuseAgent);
-            }
-            let credentials = match &credentials {
+            check_agent(&snapshot, request.user_agent)?;
+            let credentials = match &presented {
                 Some(credentials) => credentials,
                 None => match Presented::parse(request.authorization) {
                     Presented::Nothing => return Ok(conclude(&snapshot, None)),
-                    Presented::Unusable => {
-                        return Err(Verdict::Challenge(Challenge::BadCredentials));
-                    }
-                    Presented::Credentials(presented) => credentials.insert(presented),
+                    Presented::Unusable => return Err(BAD_CREDENTIALS),
+                    Presented::Credentials(credentials) => presented.insert(credentials),
                 },
             };
             let (hash, is_user) = snapshot.hash_for(credentials.claimed());
             let key = self.cache.key(credentials, hash);
-            let right = match learned {
-                Some((learned_key, right)) if learned_key == key => Some(right),
+            let known = match learned.take() {
+                Some((learned_key, answer)) if learned_key == key => Some(answer),
                 _ => self.cache.recall(&key),
             };
-            if let Some(right) = right {
-                let proven = right & is_user;
-                if !proven {
-                    return Err(Verdict::Challenge(Challenge::BadCredentials));
+            match known {
+                Some(Answer::Right(last_use)) if is_user => {
+                    self.addresses.allow(client, &last_use);
+                    return Ok(conclude(&snapshot, Some(UserName::proven(credentials))));
                 }
-                self.successes.note(client);
-                return Ok(conclude(&snapshot, Some(UserName::proven(credentials))));
+                Some(_) => return Err(BAD_CREDENTIALS),
+                None => (),
             }
-            let hash = hash.clone();
+            let job = (hash.clone(), credentials.clone());
             drop(snapshot);
-            if let Some(wait) = self.strikes.wait(client) {
-                return Err(Verdict::Throttle(wait));
-            }
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.patience);
-            let seat = match self.flights.join(key) {
-                Join::Known(right) => {
-                    learned = Some((key, right));
-                    continue;
-                }
-                Join::Follow(seat) => seat,
-                Join::Lead(flight, seat) => {
-                    self.take_off(flight, &seat, client, hash, credentials.clone())?;
-                    seat
-                }
-            };
-            learned = match timeout_at(deadline.into(), seat.outcome()).await {
-                Ok(Some(Outcome::Right)) => Some((key, true)),
-                Ok(Some(Outcome::Wrong)) => Some((key, false)),
-                Ok(Some(Outcome::Fault)) => return Err(Verdict::Fault),
-                // Called off by whoever led it, for reasons that need not be ours.
-                Ok(None) => None,
-                Err(_) => return Err(Verdict::Busy(self.room.clears_in())),
-            };
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.queue_timeout);
+            let answer = self.verify(key, client, job, deadline).await?;
+            learned = answer.map(|answer| (key, answer));
         }
     }
 
-    /// Takes a place in the waiting room for the hash that a flight needs.
-    fn take_off(
+    /// Has a password hashed, or waits for somebody who does; no answer where that is called off,
+    /// for reasons that need not be ours.
+    async fn verify(
         &self,
-        flight: Flight,
-        seat: &Seat,
+        key: Key,
         client: Client,
-        hash: PasswordHash,
-        credentials: Credentials,
+        job: (PasswordHash, Credentials),
+        deadline: Instant,
+    ) -> Result<Option<Answer>, Verdict> {
+        if let Some(wait) = self.addresses.wait(client) {
+            self.addresses.hold_back(client).await;
+            return Err(Verdict::Throttle(wait));
+        }
+        let waiter = match self.flights.join(key) {
+            Join::Known(answer) => return Ok(Some(answer)),
+            Join::Wait(waiter) => waiter,
+            Join::Lead(leader, waiter) => {
+                self.enqueue(leader, &waiter, client, job)?;
+                waiter
+            }
+        };
+        match timeout_at(deadline.into(), waiter.outcome()).await {
+            Ok(Ok(Some(answer))) => Ok(Some(answer)),
+            Ok(Ok(None)) => Err(Verdict::Fault),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(Verdict::Busy(self.pool.clears_in())),
+        }
+    }
+
+    /// Takes a slot in the queue for the hash that a leader needs.
+    fn enqueue(
+        &self,
+        leader: Leader,
+        waiter: &Waiter,
+        client: Client,
+        (hash, credentials): (PasswordHash, Credentials),
     ) -> Result<(), Verdict> {
-        let (strikes, metrics) = (Arc::clone(&self.strikes), Arc::clone(&self.metrics));
-        let cores = self.cores;
+        let (addresses, metrics) = (Arc::clone(&self.addresses), Arc::clone(&self.metrics));
         let job = move || {
-            // More of this address may have been found wrong meanwhile. Then the flight is off.
-            if strikes.wait(client).is_some() {
+            // In the meantime more from this address may have been wrong; then it is called off.
+            if addresses.wait(client).is_some() {
                 return;
             }
-            let outcome = hold_against(&hash, &credentials, &metrics, cores);
-            if outcome == Outcome::Wrong {
-                strikes.add(client);
+            let outcome = check(&hash, &credentials, &metrics);
+            if let Some(Answer::Wrong) = outcome {
+                addresses.strike(client);
                 metrics.strikes.inc();
             }
-            flight.land(outcome);
+            leader.complete(&outcome);
         };
-        match self.room.enter(client, self.successes.has(client), job) {
-            Ok(place) => {
-                seat.keep(place);
-                Ok(())
-            }
-            Err(NoPlace { full, retry_after }) => Err(match full {
-                Full::Share => Verdict::Throttle(retry_after),
-                Full::Whole => Verdict::Busy(retry_after),
-            }),
-        }
+        let familiar = self.addresses.is_familiar(client);
+        let slot = self.pool.enter(client, familiar, job);
+        waiter.keep(slot.map_err(|Full(retry_after)| Verdict::Busy(retry_after))?);
+        Ok(())
     }
 }
 
-fn hold_against(
-    hash: &PasswordHash,
-    credentials: &Credentials,
-    metrics: &Metrics,
-    cores: u32,
-) -> Outcome {
+fn check_agent(snapshot: &Snapshot, user_agent: Field<'_>) -> Result<(), Verdict> {
+    let welcome = match user_agent {
+        Field::Absent => true,
+        Field::One(user_agent) => snapshot.user_agents().admit(user_agent),
+        Field::Repeated => false,
+    };
+    welcome.then_some(()).ok_or(Verdict::RefuseAgent)
+}
+
+fn check(hash: &PasswordHash, credentials: &Credentials, metrics: &Metrics) -> Outcome {
     let start = Instant::now();
     metrics.hashing.inc();
-    // Whoever is let in meanwhile shall not wait for a core that this keeps.
-    let (pauses, seen) = (Pauses::new(), Cell::new(metrics.let_in()));
-    let needed = || {
-        let now = metrics.let_in();
-        let count = u32::try_from(now - seen.get()).unwrap_or(u32::MAX);
-        let needed = (LET_IN.saturating_mul(count) / cores).min(LONGEST_REST);
-        if needed < SHORTEST_REST {
-            return Duration::ZERO;
-        }
-        seen.set(now);
-        needed
-    };
-    let pause = || pauses.rest_for(needed);
-    let matches = catch_unwind(AssertUnwindSafe(|| {
-        hash.matches_with_pauses(credentials.password(), &pause)
-    }));
+    let matches = catch_unwind(AssertUnwindSafe(|| hash.matches(credentials.password())));
     metrics.hashing.dec();
     metrics.hash_seconds.observe(start.elapsed().as_secs_f64());
-    match matches {
-        Ok(true) => Outcome::Right,
-        Ok(false) => Outcome::Wrong,
-        Err(_) => Outcome::Fault,
+    match matches.ok()? {
+        true => Some(Answer::right()),
+        false => Some(Answer::Wrong),
     }
 }
 
-fn admit_user(user: UserName, snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
-    let who = Who::User(user.as_bytes());
-    if !snapshot.access().decide(who, request).is_allow() {
-        return Verdict::Forbid;
+/// Whether the rules allow it. Somebody without credentials may have some: what not everybody may
+/// do asks for them.
+fn authorize(user: Option<UserName>, snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
+    let who = match &user {
+        Some(user) => Who::User(user.as_bytes()),
+        None => Who::Anonymous,
+    };
+    match (snapshot.access().decide(who, request).is_allow(), user) {
+        (true, Some(user)) => Verdict::Allow(user),
+        (true, None) => Verdict::AllowAnonymous,
+        (false, Some(_)) => Verdict::Forbid,
+        (false, None) => Verdict::Challenge(Challenge::NoCredentials),
     }
-    Verdict::Allow(user)
 }
 
-/// Who sent no credentials may have some: what nobody may do asks for them.
-fn admit_anonymous(snapshot: &Snapshot, request: &Request<'_>) -> Verdict {
-    if snapshot.access().decide(Who::Anonymous, request).is_allow() {
-        return Verdict::AllowAnonymous;
-    }
-    Verdict::Challenge(Challenge::NoCredentials)
-}
-
-/// About what a request that is let in takes nginx and us, of one core.
-const LET_IN: Duration = Duration::from_micros(60);
-/// The system makes some 50 microseconds more of it (`PR_SET_TIMERSLACK` of prctl(2)).
-const SHORTEST_REST: Duration = Duration::from_micros(100);
-/// Three times what is worked between two rests: hashing goes on on the busiest machine.
-const LONGEST_REST: Duration = Duration::from_micros(900);
+const BAD_CREDENTIALS: Verdict = Verdict::Challenge(Challenge::BadCredentials);

@@ -1,67 +1,59 @@
-//! One hash for all who ask the same at the same time. A flight is the finding out of one key's
-//! verdict; who asks meanwhile follows it. When nobody waits for it any more, it gives its place
-//! in the waiting room up.
+//! One hash for everybody who asks the same at the same time. The first request for a key leads:
+//! it has the password hashed; those that come in the meantime wait for its outcome. When none of
+//! them waits any more, the slot in the queue is given up.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 
-use crate::judge::cache::{Cache, Key};
-use crate::judge::pool::Place;
+use super::cache::{Answer, Cache, Key};
+use super::pool::Slot;
 
-/// What came of holding a password against a hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It matches.
-    Right,
-    /// It does not.
-    Wrong,
-    /// The hash function failed. Not remembered.
-    Fault,
-}
+/// What came of checking a password: an answer, or none because the hash function failed. A failure
+/// is not remembered.
+pub(crate) type Outcome = Option<Answer>;
 
 /// How a request that finds nothing remembered goes on.
 pub(crate) enum Join {
-    /// It was remembered just now.
-    Known(bool),
-    /// Another request is finding out already; this one hears of it.
-    Follow(Seat),
-    /// This one has to find out, and hears of it like all others.
-    Lead(Flight, Seat),
+    /// The answer has been remembered just now.
+    Known(Answer),
+    /// Another request leads.
+    Wait(Waiter),
+    /// This one leads, and waits for the outcome like all others.
+    Lead(Leader, Waiter),
 }
 
-/// The flights on their way, over the cache in which they land.
-pub(crate) struct Flights {
+/// The keys that are being worked on, over the cache that remembers the answers.
+pub(crate) struct Singleflight {
     cache: Arc<Cache>,
     /// Held for a few instructions at a time, never across a hash or an await: a plain lock is
     /// the simplest that does, and only passwords that must be hashed come here.
-    table: Mutex<HashMap<Key, Flying>>,
+    table: Mutex<HashMap<Key, Flight>>,
 }
 
-struct Flying {
+struct Flight {
     waiting: Vec<oneshot::Sender<Outcome>>,
-    place: Weak<OnceLock<Place>>,
+    slot: Weak<OnceLock<Slot>>,
 }
 
-/// One who waits for a flight's outcome. The place in the waiting room is kept for as long as
-/// anybody does.
+/// A request that waits for the outcome. The slot in the queue is kept for as long as one does.
 #[must_use]
-pub(crate) struct Seat {
+pub(crate) struct Waiter {
     outcome: oneshot::Receiver<Outcome>,
-    place: Arc<OnceLock<Place>>,
+    slot: Arc<OnceLock<Slot>>,
 }
 
-/// The duty to find out. Dropped without landing, it tells all who wait that it is called off.
+/// The duty to find out. Dropped without completing, it tells all waiters that it is called off.
 #[must_use]
-pub(crate) struct Flight {
-    flights: Arc<Flights>,
-    /// Gone when it has landed: what stands in the table under it then is another flight.
+pub(crate) struct Leader {
+    flights: Arc<Singleflight>,
+    /// None once it has completed: what stands in the table under the key is then another flight.
     key: Option<Key>,
 }
 
-impl Flights {
-    /// None on their way.
+impl Singleflight {
+    /// Nothing is being worked on.
     pub(crate) fn new(cache: Arc<Cache>) -> Self {
         Self {
             cache,
@@ -69,76 +61,78 @@ impl Flights {
         }
     }
 
-    /// Joins the flight for a key, or starts it.
+    /// Waits for the key's leader, or becomes it.
     pub(crate) fn join(self: &Arc<Self>, key: Key) -> Join {
         let (sender, outcome) = oneshot::channel();
         let mut table = self.table();
-        // A flight remembers before it leaves the table, so looking again here, with the table
+        // A leader remembers before it leaves the table, so looking again here, with the table
         // held, leaves no gap through which a second hash could start.
-        if let Some(right) = self.cache.recall(&key) {
-            return Join::Known(right);
+        if let Some(answer) = self.cache.recall(&key) {
+            return Join::Known(answer);
         }
-        if let Some(flying) = table.get_mut(&key) {
-            flying.waiting.push(sender);
+        if let Some(flight) = table.get_mut(&key) {
+            flight.waiting.push(sender);
             // All others may have gone. Either it is being computed all the same, or it is just
             // being called off, and this one hears of that.
-            let place = flying.place.upgrade().unwrap_or_default();
-            flying.place = Arc::downgrade(&place);
-            return Join::Follow(Seat { outcome, place });
+            let slot = flight.slot.upgrade().unwrap_or_default();
+            flight.slot = Arc::downgrade(&slot);
+            return Join::Wait(Waiter { outcome, slot });
         }
-        let place = Arc::default();
-        let flying = Flying {
+        let slot = Arc::default();
+        let flight = Flight {
             waiting: vec![sender],
-            place: Arc::downgrade(&place),
+            slot: Arc::downgrade(&slot),
         };
-        table.insert(key, flying);
+        table.insert(key, flight);
         let flights = Arc::clone(self);
         let key = Some(key);
-        Join::Lead(Flight { flights, key }, Seat { outcome, place })
+        Join::Lead(Leader { flights, key }, Waiter { outcome, slot })
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<Key, Flying>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<Key, Flight>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seat {
-    /// Keeps this place for all who wait for the flight.
-    pub(crate) fn keep(&self, place: Place) {
+impl Waiter {
+    /// Keeps this slot for all who wait for the same key.
+    pub(crate) fn keep(&self, slot: Slot) {
         // There is one leader, and it comes here once.
-        let _ = self.place.set(place);
+        let _ = self.slot.set(slot);
     }
 
-    /// Waits for the outcome; none if the flight is called off.
-    pub(crate) async fn outcome(self) -> Option<Outcome> {
-        self.outcome.await.ok()
+    /// Waits for the outcome.
+    ///
+    /// # Errors
+    ///
+    /// When the leader is called off.
+    pub(crate) async fn outcome(self) -> Result<Outcome, oneshot::error::RecvError> {
+        self.outcome.await
     }
 }
 
-impl Flight {
-    /// Remembers the outcome and tells everyone who waits.
-    pub(crate) fn land(mut self, outcome: Outcome) {
+impl Leader {
+    /// Remembers the answer and tells all waiters.
+    pub(crate) fn complete(mut self, outcome: &Outcome) {
         let Some(key) = self.key.take() else {
             return;
         };
-        match outcome {
-            Outcome::Right => self.flights.cache.remember(key, true),
-            Outcome::Wrong => self.flights.cache.remember(key, false),
-            Outcome::Fault => (),
+        if let Some(answer) = outcome {
+            self.flights.cache.remember(key, answer);
         }
-        let flying = self.flights.table().remove(&key);
-        for sender in flying.into_iter().flat_map(|flying| flying.waiting) {
-            // Who hung up meanwhile needs no answer.
-            let _ = sender.send(outcome);
+        let flight = self.flights.table().remove(&key);
+        for sender in flight.into_iter().flat_map(|flight| flight.waiting) {
+            // One that has hung up needs no answer.
+            let _ = sender.send(outcome.clone());
         }
     }
 }
 
-impl Drop for Flight {
+impl Drop for Leader {
     fn drop(&mut self) {
-        let flying = self.key.and_then(|key| self.flights.table().remove(&key));
-        // Outside the lock: who waits may come back at once.
-        drop(flying);
+        let flight = self.key.and_then(|key| self.flights.table().remove(&key));
+        // Outside the lock: a waiter may come back at once.
+        drop(flight);
     }
 }
 
@@ -146,51 +140,53 @@ impl Drop for Flight {
 mod tests {
     use super::*;
     use crate::judge::cache::Bounds;
-    use crate::judge::pool::{Places, WaitingRoom};
+    use crate::judge::pool::Pool;
     use crate::request::client::Client;
 
     const KEY: Key = [9; 32];
 
-    fn flights() -> Arc<Flights> {
+    fn flights() -> Arc<Singleflight> {
         let cache = Arc::new(Cache::new([1; 32], Bounds::default()));
-        Arc::new(Flights::new(cache))
+        Arc::new(Singleflight::new(cache))
     }
 
-    fn lead(flights: &Arc<Flights>) -> (Flight, Seat) {
+    fn lead(flights: &Arc<Singleflight>) -> (Leader, Waiter) {
         match flights.join(KEY) {
-            Join::Lead(flight, seat) => (flight, seat),
+            Join::Lead(leader, waiter) => (leader, waiter),
             _ => panic!("must lead"),
         }
     }
 
-    fn follow(flights: &Arc<Flights>) -> Seat {
+    fn wait(flights: &Arc<Singleflight>) -> Waiter {
         match flights.join(KEY) {
-            Join::Follow(seat) => seat,
-            _ => panic!("must follow"),
+            Join::Wait(waiter) => waiter,
+            _ => panic!("must wait"),
         }
     }
 
+    /// Right, wrong, or failed.
+    fn word(outcome: &Outcome) -> Option<bool> {
+        outcome.as_ref().map(|it| matches!(it, Answer::Right(_)))
+    }
+
     #[test]
-    fn one_flight_for_all_and_then_remembered() {
-        for (outcome, remembered) in [
-            (Outcome::Right, Some(true)),
-            (Outcome::Wrong, Some(false)),
-            (Outcome::Fault, None),
-        ] {
+    fn one_hash_for_all_and_then_remembered() {
+        for outcome in [Some(Answer::right()), Some(Answer::Wrong), None] {
             let flights = flights();
-            let (flight, mut first) = lead(&flights);
-            let mut second = follow(&flights);
+            let (leader, mut first) = lead(&flights);
+            let mut second = wait(&flights);
             assert!(
                 matches!(flights.join([8; 32]), Join::Lead(..)),
-                "another key is another flight"
+                "another key has another leader"
             );
-            flight.land(outcome);
-            for seat in [&mut first, &mut second] {
-                assert_eq!(seat.outcome.try_recv(), Ok(outcome));
+            leader.complete(&outcome);
+            for waiter in [&mut first, &mut second] {
+                let heard = waiter.outcome.try_recv().unwrap();
+                assert_eq!(word(&heard), word(&outcome));
             }
-            assert_eq!(flights.cache.recall(&KEY), remembered);
-            match (flights.join(KEY), remembered) {
-                (Join::Known(right), Some(expected)) => assert_eq!(right, expected),
+            assert_eq!(word(&flights.cache.recall(&KEY)), word(&outcome));
+            match (flights.join(KEY), &outcome) {
+                (Join::Known(answer), Some(_)) => assert_eq!(word(&Some(answer)), word(&outcome)),
                 (Join::Lead(..), None) => (),
                 _ => panic!("{outcome:?}"),
             }
@@ -198,21 +194,21 @@ mod tests {
     }
 
     #[test]
-    fn one_who_hangs_up_does_not_fail_the_others() {
+    fn one_that_hangs_up_does_not_fail_the_others() {
         let flights = flights();
-        let (flight, first) = lead(&flights);
-        let mut second = follow(&flights);
+        let (leader, first) = lead(&flights);
+        let mut second = wait(&flights);
         drop(first);
-        flight.land(Outcome::Right);
-        assert_eq!(second.outcome.try_recv(), Ok(Outcome::Right));
+        leader.complete(&Some(Answer::right()));
+        assert_eq!(word(&second.outcome.try_recv().unwrap()), Some(true));
     }
 
     #[test]
-    fn a_flight_that_is_called_off_releases_its_followers() {
+    fn a_leader_that_is_called_off_releases_its_waiters() {
         let flights = flights();
-        let (flight, _first) = lead(&flights);
-        let mut second = follow(&flights);
-        drop(flight);
+        let (leader, _first) = lead(&flights);
+        let mut second = wait(&flights);
+        drop(leader);
         assert!(second.outcome.try_recv().is_err());
         let (_next, mut third) = lead(&flights);
         assert!(
@@ -221,33 +217,30 @@ mod tests {
         );
     }
 
-    /// The place is kept for the last one who waits, and no longer.
+    /// The slot is kept for the last one that waits, and no longer.
     #[test]
     fn nobody_waits_nobody_hashes() {
         let flights = flights();
-        let places = Places { whole: 9, share: 9 };
-        let room = WaitingRoom::open(places, 0, || Ok(())).unwrap();
-        let (flight, first) = lead(&flights);
-        first.keep(
-            room.enter(Client::Unknown, false, move || flight.land(Outcome::Right))
-                .unwrap(),
-        );
-        let second = follow(&flights);
+        let pool = Pool::start(9, 0, || Ok(())).unwrap();
+        let (leader, first) = lead(&flights);
+        let job = move || leader.complete(&Some(Answer::right()));
+        first.keep(pool.enter(Client::Unknown, false, job).unwrap());
+        let second = wait(&flights);
         drop(first);
-        assert_eq!(room.waiting(), 1);
+        assert_eq!(pool.queued(), 1);
         drop(second);
-        assert_eq!(room.waiting(), 0);
+        assert_eq!(pool.queued(), 0);
         let _ = lead(&flights);
     }
 
-    /// Its thread has begun when the last one goes: who comes then still follows.
+    /// The hash has begun when the last waiter goes: one that comes then still hears of it.
     #[test]
-    fn a_flight_outlives_those_who_wait() {
+    fn a_leader_outlives_its_waiters() {
         let flights = flights();
-        let (flight, first) = lead(&flights);
+        let (leader, first) = lead(&flights);
         drop(first);
-        let mut late = follow(&flights);
-        flight.land(Outcome::Right);
-        assert_eq!(late.outcome.try_recv(), Ok(Outcome::Right));
+        let mut late = wait(&flights);
+        leader.complete(&Some(Answer::right()));
+        assert_eq!(word(&late.outcome.try_recv().unwrap()), Some(true));
     }
 }

@@ -19,9 +19,9 @@ pub(crate) struct Metrics {
     /// Seconds that each hash took.
     pub hash_seconds: Histogram,
     /// Passwords that wait to be hashed.
-    pub waiting: Gauge,
+    pub queue_length: Gauge,
     /// How many may.
-    pub waiting_places: Gauge,
+    pub queue_capacity: Gauge,
     /// Passwords that are being hashed.
     pub hashing: Gauge,
     /// Distinct wrong passwords.
@@ -29,17 +29,17 @@ pub(crate) struct Metrics {
     /// Log lines that nobody read in time.
     pub lost_log_lines: Counter,
     /// Remembered right answers.
-    pub remembered_right: Gauge,
+    pub cached_right: Gauge,
     /// Remembered wrong answers.
-    pub remembered_wrong: Gauge,
+    pub cached_wrong: Gauge,
     /// Users in the current snapshot.
     pub users: Gauge,
     /// Lines of the users file that were left out.
     pub faulty_lines: Gauge,
     /// Snapshots that took effect since the start, the first one included.
     pub reloads: Counter,
-    /// 1 while the files on the disk cannot take effect.
-    pub reload_trouble: Gauge,
+    /// 1 while the files take effect as they stand on the disk, and 0 while they cannot.
+    pub last_reload_successful: Gauge,
     /// Answers of the token endpoint, if there is one.
     tokens: Family<Decision, Counter>,
     /// When the certificate of the token key ends, if there is one.
@@ -52,7 +52,7 @@ struct Decision {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answer {
+struct Cached {
     answer: &'static str,
 }
 
@@ -62,91 +62,88 @@ type NoLabels = [(&'static str, &'static str); 0];
 impl Metrics {
     /// All at zero.
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("htgate");
         let by_reason = Family::<Decision, Counter>::default();
-        let remembered = Family::<Answer, Gauge>::default();
-        let metrics = Self {
+        let cached = Family::<Cached, Gauge>::default();
+        let mut metrics = Self {
+            registry: Registry::with_prefix("htgate"),
             decisions: Reason::ALL
                 .map(|r| by_reason.get_or_create_owned(&Decision { reason: r.as_str() })),
             hash_seconds: Histogram::new(HASH_SECONDS),
-            waiting: Gauge::default(),
-            waiting_places: Gauge::default(),
+            queue_length: Gauge::default(),
+            queue_capacity: Gauge::default(),
             hashing: Gauge::default(),
             strikes: Counter::default(),
             lost_log_lines: Counter::default(),
-            remembered_right: remembered.get_or_create_owned(&Answer { answer: "right" }),
-            remembered_wrong: remembered.get_or_create_owned(&Answer { answer: "wrong" }),
+            cached_right: cached.get_or_create_owned(&Cached { answer: "right" }),
+            cached_wrong: cached.get_or_create_owned(&Cached { answer: "wrong" }),
             users: Gauge::default(),
             faulty_lines: Gauge::default(),
             reloads: Counter::default(),
-            reload_trouble: Gauge::default(),
+            last_reload_successful: Gauge::default(),
             tokens: Family::default(),
             certificate_end: Family::default(),
-            registry: Registry::default(),
         };
+        metrics.last_reload_successful.set(1);
+        metrics.register(by_reason, cached);
+        metrics
+    }
+
+    fn register(&mut self, by_reason: Family<Decision, Counter>, cached: Family<Cached, Gauge>) {
+        let registry = &mut self.registry;
         registry.register("decisions", "Answers to /auth, by reason", by_reason);
         registry.register_with_unit(
             "hash",
             "Time of each password hash",
             Unit::Seconds,
-            metrics.hash_seconds.clone(),
+            self.hash_seconds.clone(),
         );
         registry.register(
             "token_answers",
             "Answers of the token endpoint, by reason",
-            metrics.tokens.clone(),
+            self.tokens.clone(),
         );
         registry.register(
             "token_certificate_end_timestamp_seconds",
             "When the certificate of the token key ends, in seconds since 1970",
-            metrics.certificate_end.clone(),
+            self.certificate_end.clone(),
         );
-        registry.register("remembered", "Verdicts on passwords in memory", remembered);
-        for (name, help, gauge) in [
-            (
-                "waiting",
-                "Passwords that wait to be hashed",
-                &metrics.waiting,
-            ),
-            (
-                "waiting_places",
-                "Passwords that may wait to be hashed",
-                &metrics.waiting_places,
-            ),
-            (
-                "hashing",
-                "Passwords that are being hashed",
-                &metrics.hashing,
-            ),
-            ("users", "Users who can log in", &metrics.users),
-            (
-                "faulty_lines",
-                "Lines of the users file that are left out",
-                &metrics.faulty_lines,
-            ),
-            (
-                "reload_trouble",
-                "1 while the files on the disk cannot take effect",
-                &metrics.reload_trouble,
-            ),
-        ] {
-            registry.register(name, help, gauge.clone());
-        }
-        for (name, help, counter) in [
-            ("reloads", "Snapshots that took effect", &metrics.reloads),
-            ("strikes", "Distinct wrong passwords", &metrics.strikes),
-            (
-                "lost_log_lines",
-                "Log lines that nobody read in time",
-                &metrics.lost_log_lines,
-            ),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
-        Self {
-            registry,
-            ..metrics
-        }
+        registry.register(
+            "cache_entries",
+            "Remembered answers about passwords",
+            cached,
+        );
+        let mut gauge = |name, help, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge(
+            "queue_length",
+            "Passwords that wait to be hashed",
+            &self.queue_length,
+        );
+        gauge(
+            "queue_capacity",
+            "Passwords that may wait to be hashed",
+            &self.queue_capacity,
+        );
+        gauge("hashing", "Passwords that are being hashed", &self.hashing);
+        gauge("users", "Users who can log in", &self.users);
+        gauge(
+            "faulty_lines",
+            "Lines of the users file that are left out",
+            &self.faulty_lines,
+        );
+        gauge(
+            "last_reload_successful",
+            "Whether the files are in effect as they stand on the disk",
+            &self.last_reload_successful,
+        );
+        let mut counter =
+            |name, help, counter: &Counter| registry.register(name, help, counter.clone());
+        counter("reloads", "Snapshots that took effect", &self.reloads);
+        counter("strikes", "Distinct wrong passwords", &self.strikes);
+        counter(
+            "lost_log_lines",
+            "Log lines that nobody read in time",
+            &self.lost_log_lines,
+        );
     }
 
     /// Counts one answer.
@@ -156,26 +153,15 @@ impl Metrics {
         }
     }
 
-    /// How many requests have been let in, or were given a token.
-    pub(crate) fn let_in(&self) -> u64 {
-        let reasons = [Reason::Ok, Reason::Anonymous].map(|reason| {
-            let decision = self.decisions.get(reason as usize).map_or(0, Counter::get);
-            let reason = reason.as_str();
-            let token = self.tokens.get(&Decision { reason });
-            decision + token.map_or(0, |counter| counter.get())
-        });
-        reasons.into_iter().sum()
-    }
-
     /// Counts one answer of the token endpoint.
     pub(crate) fn count_token(&self, word: &'static str) {
         self.tokens.get_or_create(&Decision { reason: word }).inc();
     }
 
-    /// Tells when the certificate of the token key ends, in seconds since 1970, if that counts.
+    /// Sets when the certificate of the token key ends, in seconds since 1970, if that counts.
     /// Each answer has its line from now on: for the first one of its kind would be no increase
     /// otherwise, and no alert would see it.
-    pub(crate) fn tell_certificate_end(&self, seconds: Option<u64>) {
+    pub(crate) fn set_certificate_end(&self, seconds: Option<u64>) {
         for word in TOKEN_ANSWERS {
             self.tokens
                 .get_or_create(&Decision { reason: word })

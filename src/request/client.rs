@@ -1,11 +1,11 @@
-//! Who asks, as far as fairness goes: the address that nginx names, or the network that one
-//! customer of an IPv6 provider gets.
+//! Who asks, as far as fairness goes: the address that nginx names, or the network that a customer
+//! of an IPv6 provider gets.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::request::Field;
 
-/// An address that shares and strikes are counted for.
+/// An address that strikes are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     /// An IPv4 address.
@@ -24,6 +24,16 @@ impl Client {
             None => Self::Unknown,
             Some(IpAddr::V4(address)) => Self::V4(address.octets()),
             Some(IpAddr::V6(address)) => Self::V6(network(address)),
+        }
+    }
+
+    /// The network whose addresses take turns together: an IPv4 address, or the first 48 bits of an
+    /// IPv6 address, which is what a provider gives to one site (RFC 6177, section 2).
+    #[must_use]
+    pub fn network(self) -> Self {
+        match self {
+            Self::V6([a, b, c, d, e, f, ..]) => Self::V6([a, b, c, d, e, f, 0, 0]),
+            Self::V4(_) | Self::Unknown => self,
         }
     }
 }
@@ -71,5 +81,8 @@ mod tests {
         }
         assert_eq!(v6("2001:db8:1:2::1"), v6("2001:db8:1:2:ffff::9"));
         assert_ne!(v6("2001:db8:1:2::1"), v6("2001:db8:1:3::1"));
+        let turns = |text: &str| Client::V6(v6(text)).network();
+        assert_eq!(turns("2001:db8:1:2::1"), turns("2001:db8:1:ffff::1"));
+        assert_ne!(turns("2001:db8:1:2::1"), turns("2001:db8:2:2::1"));
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     report.users = Some(Table {
         file,
         rows,
-        threads: config.hash_threads,
+        threads: config.judge.hash_threads,
     });
 }
 

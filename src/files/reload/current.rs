@@ -140,7 +140,9 @@ impl Current {
         let each = all.iter().flat_map(|part| [&part.silence, &part.content]);
         let what: Vec<_> = each.flatten().map(String::as_str).collect();
         let what = what.join("; ");
-        self.metrics.reload_trouble.set(i64::from(!what.is_empty()));
+        self.metrics
+            .last_reload_successful
+            .set(i64::from(what.is_empty()));
         let known = self.store.trouble();
         let known = known.as_deref();
         if known.map_or(what.is_empty(), |known| known.what == what) {

@@ -111,8 +111,8 @@ impl Part for Keys {
     }
 
     fn refresh(&mut self, force: bool, progress: &Progress) -> bool {
-        let key = self.key.refresh(force, |_| false, progress, &|| ());
-        let certificate = self.certificate.refresh(force, |_| false, progress, &|| ());
+        let key = self.key.refresh(force, |_| false, progress);
+        let certificate = self.certificate.refresh(force, |_| false, progress);
         let mut changed = self.apart_since.is_some();
         if let Some(pem) = key {
             self.key_pem = Zeroizing::new(pem);
@@ -144,7 +144,7 @@ impl Part for Keys {
             .signer
             .ends()
             .map(|ends| ends.duration_since(UNIX_EPOCH));
-        metrics.tell_certificate_end(end.map(|end| end.unwrap_or_default().as_secs()));
+        metrics.set_certificate_end(end.map(|end| end.unwrap_or_default().as_secs()));
         self.told = None;
         self.tell_end();
     }

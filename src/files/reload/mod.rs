@@ -5,8 +5,8 @@
 
 mod current;
 mod follow;
-mod gently;
 mod keys;
+mod large;
 mod rules;
 mod source;
 mod users;

@@ -39,7 +39,7 @@ impl Part for RulesFile {
     }
 
     fn refresh(&mut self, force: bool, progress: &Progress) -> bool {
-        let Some(bytes) = self.source.refresh(force, |_| false, progress, &|| ()) else {
+        let Some(bytes) = self.source.refresh(force, |_| false, progress) else {
             return false;
         };
         match (self.parse)(&bytes) {

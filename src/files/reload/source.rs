@@ -68,20 +68,15 @@ impl Source {
     }
 
     /// The file's content, if it is another one than last time. `force` reads it even where
-    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished; a
-    /// large one is read with pauses.
+    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished.
     pub(super) fn refresh(
         &mut self,
         force: bool,
         looks_begun: impl Fn(&[u8]) -> bool,
         progress: &Progress,
-        pause: &dyn Fn(),
     ) -> Option<Vec<u8>> {
         let asking = progress.ask();
-        let step = || {
-            asking.answered();
-            pause();
-        };
+        let step = || asking.answered();
         let settled = match stable_read::look(&self.path) {
             Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
             _ => read(&self.path, self.is_secret, looks_begun, &step)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::LoadError;
 use super::current::Files;
 use super::follow::Part;
-use super::gently::{drop_gently, gently, is_large, release};
+use super::large::{free, is_large, on_idle_thread};
 use super::source::Source;
 use super::watchdog::Progress;
 use crate::files::stable_read::is_blank;
@@ -56,11 +56,9 @@ impl Part for UsersFile {
         self.is_large = is_large(self.source.path(), &self.users);
         drop(asking);
         let (source, limits) = (&mut self.source, self.limits);
-        let fresh = gently(self.is_large, |pause| {
-            let bytes = source.refresh(force, lost_users, progress, pause)?;
-            let users = Users::parse_with_pauses(&bytes, limits, pause);
-            release(bytes, pause);
-            Some(users)
+        let fresh = on_idle_thread(self.is_large, || {
+            let bytes = source.refresh(force, lost_users, progress)?;
+            Some(Users::parse(&bytes, limits))
         });
         let Some((users, errors)) = fresh else {
             return false;
@@ -78,7 +76,7 @@ impl Part for UsersFile {
     }
 
     fn retire(&self, before: Arc<Snapshot>) {
-        drop_gently(self.is_large, before);
+        free(self.is_large, before);
     }
 
     fn trouble(&self) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Where passwords wait to be hashed: a bounded, fair queue before a fixed number of threads of
-//! its own, so that hashing never takes a thread that answers, nor the processor from it.
+//! Where passwords are hashed: a fixed number of threads behind a bounded, fair queue, so that
+//! hashing never takes a thread that answers, nor the processor from it.
 
 mod queue;
 
@@ -9,19 +9,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::queue::{Full, Places};
 use self::queue::{Queue, Ticket};
 use crate::request::client::Client;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The queue and its threads. Clones share both.
-#[derive(Clone)]
-pub(crate) struct WaitingRoom {
-    room: Arc<Room>,
+/// The queue and its threads.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
 }
 
-struct Room {
+struct Shared {
     state: Mutex<State>,
     arrival: Condvar,
     threads: u32,
@@ -33,100 +31,92 @@ struct State {
     usual: Duration,
 }
 
-/// A place in the room. Dropped, it is free again, and the job that stood there is dropped too,
-/// unless its turn had come.
+/// A slot in the queue. Dropped, it is free again, and its job is dropped as well, unless its turn
+/// had come.
 #[must_use]
-pub(crate) struct Place {
-    room: Arc<Room>,
+pub(crate) struct Slot {
+    shared: Arc<Shared>,
     ticket: Ticket,
 }
 
-/// No place is free.
+/// No slot is free. Asking again after this time is likely to find one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoPlace {
-    /// Whose places are all taken.
-    pub full: Full,
-    /// When asking again is likely to find one.
-    pub retry_after: Duration,
-}
+pub(crate) struct Full(pub Duration);
 
-impl WaitingRoom {
-    /// Opens a room with these places and so many threads that serve it. Each of them first
-    /// calls `lower`, which lowers its own priority.
+impl Pool {
+    /// Starts these threads behind a queue with so many slots. Each of them first calls `lower`,
+    /// which lowers its own priority.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub(crate) fn open(
-        places: Places,
+    pub(crate) fn start(
+        slots: usize,
         threads: usize,
         lower: fn() -> io::Result<()>,
     ) -> io::Result<Self> {
-        let room = Arc::new(Room {
+        let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                queue: Queue::new(places),
+                queue: Queue::new(slots),
                 usual: FIRST_GUESS,
             }),
             arrival: Condvar::new(),
             threads: u32::try_from(threads).unwrap_or(u32::MAX).max(1),
         });
         for number in 0..threads {
-            let room = Arc::clone(&room);
+            let shared = Arc::clone(&shared);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {
                     if let Err(error) = lower() {
                         log::warn!("a hashing thread keeps its priority: {error}");
                     }
-                    room.serve()
+                    shared.serve()
                 })?;
         }
-        Ok(Self { room })
+        Ok(Self { shared })
     }
 
-    /// Takes a place for this job. `familiar` says that the address has logged in lately: it is
+    /// Takes a slot for this job. `familiar` says that the address has logged in lately: it is
     /// served before all that have not.
     ///
     /// # Errors
     ///
-    /// [`NoPlace`], at once; the job is dropped.
+    /// [`Full`], at once; the job is dropped.
     pub(crate) fn enter(
         &self,
         client: Client,
         familiar: bool,
         job: impl FnOnce() + Send + 'static,
-    ) -> Result<Place, NoPlace> {
-        let mut state = self.room.state();
-        match state.queue.enter(client, familiar, Box::new(job)) {
-            Ok((ticket, displaced)) => {
-                drop(state);
-                // Outside the lock, for a job that is dropped may come back here.
-                drop(displaced);
-                self.room.arrival.notify_one();
-                let room = Arc::clone(&self.room);
-                Ok(Place { room, ticket })
-            }
-            Err(full) => Err(NoPlace {
-                full,
-                retry_after: self.room.retry_after(&state, full),
-            }),
-        }
+    ) -> Result<Slot, Full> {
+        let mut state = self.shared.state();
+        let Some((ticket, displaced)) =
+            state.queue.enter(client.network(), familiar, Box::new(job))
+        else {
+            return Err(Full(self.shared.clears_in(&state)));
+        };
+        drop(state);
+        // Outside the lock, for a job that is dropped may come back here.
+        drop(displaced);
+        self.shared.arrival.notify_one();
+        let shared = Arc::clone(&self.shared);
+        Ok(Slot { shared, ticket })
     }
 
-    /// When all that wait now are likely to have been served.
+    /// When all jobs in the queue are likely to have been served.
     pub(crate) fn clears_in(&self) -> Duration {
-        self.room.retry_after(&self.room.state(), Full::Whole)
+        self.shared.clears_in(&self.shared.state())
     }
 
-    /// How many wait, not counting those that are served.
-    pub(crate) fn waiting(&self) -> usize {
-        self.room.state().queue.waiting()
+    /// How many jobs are in the queue, not counting those that are served.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.state().queue.len()
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         let left = state.queue.leave(self.ticket);
         // Outside the lock, for a job that is dropped may come back here.
         drop(state);
@@ -134,20 +124,16 @@ impl Drop for Place {
     }
 }
 
-impl Room {
+impl Shared {
     fn serve(&self) -> ! {
         loop {
             let mut state = self.state();
             let job = loop {
-                match state.queue.next() {
-                    Some(job) => break job,
-                    None => {
-                        state = self
-                            .arrival
-                            .wait(state)
-                            .unwrap_or_else(PoisonError::into_inner);
-                    }
+                if let Some(job) = state.queue.next() {
+                    break job;
                 }
+                let woken = self.arrival.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
             let start = Instant::now();
@@ -160,14 +146,8 @@ impl Room {
         }
     }
 
-    /// A share moves on when each address has had a turn; the whole room is empty when everybody
-    /// has.
-    fn retry_after(&self, state: &State, full: Full) -> Duration {
-        let ahead = match full {
-            Full::Share => state.queue.clients(),
-            Full::Whole => state.queue.waiting(),
-        };
-        let turns = u32::try_from(ahead).unwrap_or(u32::MAX) / self.threads;
+    fn clears_in(&self, state: &State) -> Duration {
+        let turns = u32::try_from(state.queue.len()).unwrap_or(u32::MAX) / self.threads;
         state.usual.saturating_mul(turns).min(LONGEST_RETRY)
     }
 
@@ -189,36 +169,32 @@ mod tests {
 
     const CLIENT: Client = Client::Unknown;
 
-    fn open(whole: usize, threads: usize) -> WaitingRoom {
-        let places = Places {
-            whole,
-            share: whole,
-        };
-        WaitingRoom::open(places, threads, || Ok(())).unwrap()
+    fn start(slots: usize, threads: usize) -> Pool {
+        Pool::start(slots, threads, || Ok(())).unwrap()
     }
 
-    /// Keeps the one thread of a room busy until it is told to go on.
-    fn occupy(room: &WaitingRoom) -> Arc<Barrier> {
+    /// Keeps the one thread of a pool busy until it is told to go on.
+    fn occupy(pool: &Pool) -> Arc<Barrier> {
         let (started, end) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
         let (job_started, job_end) = (Arc::clone(&started), Arc::clone(&end));
-        let place = room.enter(CLIENT, false, move || {
+        let slot = pool.enter(CLIENT, false, move || {
             job_started.wait();
             job_end.wait();
         });
         started.wait();
-        drop(place);
+        drop(slot);
         end
     }
 
     #[test]
     fn never_more_at_once_than_threads() {
-        let room = open(100, 2);
+        let pool = start(100, 2);
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (done, finished) = mpsc::channel();
-        let places: Vec<_> = (0..50)
+        let slots: Vec<_> = (0..50)
             .map(|_| {
                 let (now, most, done) = (Arc::clone(&now), Arc::clone(&most), done.clone());
-                room.enter(CLIENT, false, move || {
+                pool.enter(CLIENT, false, move || {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     thread::yield_now();
                     now.fetch_sub(1, Ordering::SeqCst);
@@ -229,47 +205,45 @@ mod tests {
             .collect();
         assert_eq!(finished.iter().take(50).count(), 50);
         assert!(most.load(Ordering::SeqCst) <= 2);
-        drop(places);
+        drop(slots);
     }
 
     #[test]
     fn full_is_said_at_once() {
-        let room = open(1, 1);
-        let end = occupy(&room);
-        let _place = room.enter(CLIENT, false, || ()).unwrap();
-        let refusal = room.enter(CLIENT, false, || ()).err().unwrap();
-        assert_eq!(refusal.full, Full::Share);
-        assert!(refusal.retry_after <= LONGEST_RETRY);
-        let other = Client::V4([192, 0, 2, 1]);
-        let refusal = room.enter(other, false, || ()).err().unwrap();
-        assert_eq!(refusal.full, Full::Whole);
-        assert_eq!(room.waiting(), 1);
+        let pool = start(1, 1);
+        let end = occupy(&pool);
+        let _slot = pool.enter(CLIENT, false, || ()).unwrap();
+        for client in [CLIENT, Client::V4([192, 0, 2, 1])] {
+            let Full(retry_after) = pool.enter(client, false, || ()).err().unwrap();
+            assert!(retry_after <= LONGEST_RETRY);
+        }
+        assert_eq!(pool.queued(), 1);
         end.wait();
     }
 
     #[test]
-    fn a_place_that_is_given_up_is_free_and_its_job_never_done() {
-        let room = open(1, 1);
-        let end = occupy(&room);
+    fn a_slot_that_is_given_up_is_free_and_its_job_never_done() {
+        let pool = start(1, 1);
+        let end = occupy(&pool);
         let (done, finished) = mpsc::channel();
         let given_up = done.clone();
-        let place = room
+        let slot = pool
             .enter(CLIENT, false, move || given_up.send("given up").unwrap())
             .unwrap();
-        drop(place);
-        assert_eq!(room.waiting(), 0);
-        let place = room.enter(CLIENT, false, move || done.send("kept").unwrap());
+        drop(slot);
+        assert_eq!(pool.queued(), 0);
+        let slot = pool.enter(CLIENT, false, move || done.send("kept").unwrap());
         end.wait();
         assert_eq!(finished.iter().collect::<Vec<_>>(), ["kept"]);
-        drop(place);
+        drop(slot);
     }
 
     #[test]
     fn a_panic_costs_one_job() {
-        let room = open(10, 1);
+        let pool = start(10, 1);
         let (done, finished) = mpsc::channel();
-        let _first = room.enter(CLIENT, false, || panic!("on purpose")).unwrap();
-        let second = room.enter(CLIENT, false, move || done.send("lives on").unwrap());
+        let _first = pool.enter(CLIENT, false, || panic!("on purpose")).unwrap();
+        let second = pool.enter(CLIENT, false, move || done.send("lives on").unwrap());
         assert_eq!(finished.recv(), Ok("lives on"));
         drop(second);
     }

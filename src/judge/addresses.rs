@@ -1,0 +1,259 @@
+//! What is known of client addresses: from which of them somebody has logged in lately, how often
+//! each has been wrong, and how fast it is refused. Names of users are not counted: a limit on them
+//! would let anyone lock a user out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
+
+use crate::request::client::Client;
+
+/// What an address may do before it has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// How many distinct wrong passwords an address may show, ...
+    pub strikes: u32,
+    /// ... and for how long after the last of them they count.
+    pub lifetime: Duration,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            strikes: 10,
+            lifetime: Duration::from_secs(60),
+        }
+    }
+}
+
+/// All addresses that anything is known of; each list has a bound.
+pub(crate) struct Addresses {
+    allowance: Allowance,
+    start: Instant,
+    /// Those with a right password in the last hour.
+    familiar: Cache<Client, ()>,
+    strikes: Cache<Client, Strikes>,
+    /// How many refusals each address has had in this second.
+    refusals: Cache<Client, Arc<AtomicU32>>,
+    tarpit: Semaphore,
+}
+
+/// Distinct wrong passwords of one address.
+#[derive(Clone, Copy)]
+struct Strikes {
+    count: u32,
+    last: Instant,
+}
+
+/// From where, and in which minute, a remembered password was last used. With it an address is
+/// kept familiar once a minute, and not at each request.
+#[derive(Debug, Default)]
+pub(crate) struct LastUse(AtomicU64);
+
+impl Addresses {
+    /// Nothing is known of any.
+    pub(crate) fn new(allowance: Allowance) -> Self {
+        Self {
+            allowance,
+            start: Instant::now(),
+            familiar: Cache::builder()
+                .max_capacity(MOST_ADDRESSES)
+                .time_to_idle(FAMILIAR)
+                .build(),
+            strikes: newest_for(allowance.lifetime),
+            refusals: newest_for(HOLD),
+            tarpit: Semaphore::new(MOST_HELD),
+        }
+    }
+
+    /// Somebody at this address has shown a right password. Nothing else makes or keeps an address
+    /// familiar.
+    pub(crate) fn allow(&self, client: Client, last_use: &LastUse) {
+        let minute = self.start.elapsed().as_secs() / 60;
+        let now = minute << u32::BITS | u64::from(mark(client));
+        if last_use.0.load(Ordering::Relaxed) != now {
+            last_use.0.store(now, Ordering::Relaxed);
+            self.familiar.insert(client, ());
+        }
+    }
+
+    /// Whether somebody at this address has shown a right password within the last hour. Asking
+    /// keeps nothing familiar.
+    pub(crate) fn is_familiar(&self, client: Client) -> bool {
+        self.familiar.contains_key(&client)
+    }
+
+    /// Counts a wrong password that has not been counted before.
+    pub(crate) fn strike(&self, client: Client) {
+        self.strike_at(client, Instant::now());
+    }
+
+    /// How long an address has to wait until another password from it is tried, if it has to.
+    pub(crate) fn wait(&self, client: Client) -> Option<Duration> {
+        self.wait_at(client, Instant::now())
+    }
+
+    /// Holds a refusal back where an address asks for more of them than any honest client would, so
+    /// that it keeps neither nginx nor us from those who are allowed.
+    pub(crate) async fn hold_back(&self, client: Client) {
+        if let Some(_held) = self.tarpit(client) {
+            sleep(HOLD).await;
+        }
+    }
+
+    fn tarpit(&self, client: Client) -> Option<SemaphorePermit<'_>> {
+        let refused = self.refusals.get_with(client, Arc::default);
+        let is_flood = refused.fetch_add(1, Ordering::Relaxed) >= BURST;
+        is_flood.then(|| self.tarpit.try_acquire().ok()).flatten()
+    }
+
+    fn strike_at(&self, client: Client, now: Instant) {
+        let entry = self.strikes.entry(client);
+        entry.and_upsert_with(|known| {
+            let known = known.map(moka::Entry::into_value);
+            let before = known.filter(|known| self.left(*known, now).is_some());
+            Strikes {
+                count: before.map_or(0, |before| before.count).saturating_add(1),
+                last: now,
+            }
+        });
+    }
+
+    fn wait_at(&self, client: Client, now: Instant) -> Option<Duration> {
+        let strikes = self.strikes.get(&client)?;
+        let mut allowed = self.allowance.strikes;
+        if self.is_familiar(client) {
+            allowed = allowed.saturating_mul(FAMILIAR_FACTOR);
+        }
+        self.left(strikes, now).filter(|_| strikes.count >= allowed)
+    }
+
+    /// How long strikes still count, if they do.
+    fn left(&self, strikes: Strikes, now: Instant) -> Option<Duration> {
+        let age = now.saturating_duration_since(strikes.last);
+        let left = self.allowance.lifetime.saturating_sub(age);
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+/// What is forgotten this long after it was written. Where it is full the newest stays: a flood of
+/// addresses must not keep one more from being counted.
+fn newest_for<T: Clone + Send + Sync + 'static>(lifetime: Duration) -> Cache<Client, T> {
+    Cache::builder()
+        .max_capacity(MOST_ADDRESSES)
+        .time_to_live(lifetime)
+        .eviction_policy(EvictionPolicy::lru())
+        .build()
+}
+
+/// Tells addresses apart. Where two look alike, the second one may miss being kept familiar.
+fn mark(client: Client) -> u32 {
+    match client {
+        Client::V4(address) => u32::from_ne_bytes(address),
+        Client::V6([a, b, c, d, e, f, g, h]) => {
+            u32::from_ne_bytes([a, b, c, d]) ^ u32::from_ne_bytes([e, f, g, h]).rotate_left(7)
+        }
+        Client::Unknown => u32::MAX,
+    }
+}
+
+/// On each list. Together they take about 30 MB at the most.
+const MOST_ADDRESSES: u64 = 100_000;
+/// How long an address stays familiar after its last allowed request.
+const FAMILIAR: Duration = Duration::from_secs(3600);
+/// Many people share a familiar address, and each may mistype.
+const FAMILIAR_FACTOR: u32 = 10;
+/// So many refusals of one address a second are at once: docker repeats a wrong password about a
+/// hundred times a push.
+const BURST: u32 = 100;
+/// Longer, and clients give up and try again.
+const HOLD: Duration = Duration::from_secs(1);
+/// At the same time. nginx has some hundred connections at the least; each of these takes two of
+/// them, and allowed requests need the rest.
+const MOST_HELD: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: Client = Client::V4([192, 0, 2, 1]);
+    const OTHER: Client = Client::V4([192, 0, 2, 2]);
+
+    fn addresses() -> Addresses {
+        Addresses::new(Allowance {
+            strikes: 3,
+            lifetime: Duration::from_secs(60),
+        })
+    }
+
+    #[test]
+    fn strikes_end_after_the_last_one() {
+        let addresses = addresses();
+        let at = |seconds| addresses.start + Duration::from_secs(seconds);
+        let wait = |seconds| addresses.wait_at(CLIENT, at(seconds)).map(|w| w.as_secs());
+        for second in [0, 20, 40] {
+            assert_eq!(wait(second), None);
+            addresses.strike_at(CLIENT, at(second));
+        }
+        // Looking prolongs nothing.
+        assert_eq!((wait(40), wait(99), wait(100)), (Some(60), Some(1), None));
+        addresses.strike_at(CLIENT, at(101));
+        assert_eq!(wait(101), None, "what has ended does not come back");
+        assert_eq!(addresses.wait_at(OTHER, at(40)), None);
+    }
+
+    #[test]
+    fn a_familiar_address_has_ten_times_the_strikes() {
+        let addresses = addresses();
+        addresses.allow(CLIENT, &LastUse::default());
+        for number in 0..30 {
+            assert_eq!(addresses.wait(CLIENT), None, "{number}");
+            addresses.strike(CLIENT);
+        }
+        assert!(addresses.wait(CLIENT).is_some());
+        assert!(addresses.is_familiar(CLIENT) && !addresses.is_familiar(OTHER));
+    }
+
+    #[test]
+    fn one_password_from_two_addresses_keeps_both_familiar() {
+        let (addresses, last_use) = (addresses(), LastUse::default());
+        addresses.allow(CLIENT, &last_use);
+        addresses.allow(OTHER, &last_use);
+        assert!(addresses.is_familiar(CLIENT) && addresses.is_familiar(OTHER));
+    }
+
+    #[test]
+    fn many_addresses_do_not_add_up() {
+        let addresses = addresses();
+        for number in 0..200_000_u32 {
+            addresses.strike(Client::V4(number.to_be_bytes()));
+        }
+        for _ in 0..3 {
+            addresses.strike(Client::Unknown);
+        }
+        addresses.strikes.run_pending_tasks();
+        assert!(addresses.strikes.entry_count() <= MOST_ADDRESSES);
+        assert!(
+            addresses.wait(Client::Unknown).is_some(),
+            "the newest count"
+        );
+    }
+
+    #[test]
+    fn a_burst_is_at_once_and_a_flood_is_held_back_up_to_a_bound() {
+        let addresses = addresses();
+        for number in 0..BURST {
+            assert!(addresses.tarpit(CLIENT).is_none(), "{number}");
+        }
+        let held: Vec<_> = (0..1000).filter_map(|_| addresses.tarpit(CLIENT)).collect();
+        assert_eq!(held.len(), MOST_HELD);
+        assert!(addresses.tarpit(OTHER).is_none());
+        drop(held);
+        assert!(addresses.tarpit(CLIENT).is_some());
+    }
+}
