@@ -155,7 +155,7 @@ fn rules_are_reloaded_and_a_mistake_keeps_the_last_but_no_removed_user() {
             readyz().contains(mistake)
         });
         gate.wait_for_log("the last good rules stay");
-        assert_eq!(gate.metric("htgate_reload_trouble"), 1.0);
+        assert_eq!(gate.metric("htgate_last_reload_successful"), 0.0);
         assert_eq!((may("alice", "old"), may("alice", "new")), (403, 204));
         // Users go all the same.
         fs::write(gate.users(), line("bob", "secret", 4)).unwrap();
@@ -165,7 +165,7 @@ fn rules_are_reloaded_and_a_mistake_keeps_the_last_but_no_removed_user() {
         fs::write(&config, pull("*", "old/*")).unwrap();
         eventually("the fixed rules", patience, || may("bob", "old") == 204);
         assert!(readyz().ends_with("failed: none\n"));
-        assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+        assert_eq!(gate.metric("htgate_last_reload_successful"), 1.0);
     });
 }
 
@@ -204,7 +204,11 @@ fn rules_that_are_gone_stay_until_a_restart() {
                 gate.ask("GET /readyz", &[]).text().contains(expected)
             });
             gate.wait_for_log(expected);
-            assert_eq!(gate.metric("htgate_reload_trouble"), 1.0, "{text:?}");
+            assert_eq!(
+                gate.metric("htgate_last_reload_successful"),
+                0.0,
+                "{text:?}"
+            );
         }
         fs::write(&config, "# rules\n").unwrap();
         gate.child.kill().unwrap();

@@ -42,14 +42,14 @@ fn survives_when(
         eventually("the trouble is told", patience, || {
             readyz().contains(trouble)
         });
-        assert_eq!(gate.metric("htgate_reload_trouble"), 1.0);
+        assert_eq!(gate.metric("htgate_last_reload_successful"), 0.0);
         assert_eq!(gate.login("alice", "secret"), 204);
         assert_eq!(gate.login("alice", "wrong"), 401);
         mend(&gate.users());
         eventually("the trouble is over", patience, || {
             readyz().ends_with("failed: none\n")
         });
-        assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+        assert_eq!(gate.metric("htgate_last_reload_successful"), 1.0);
         fs::write(gate.users(), users + &line("bob", "secret", 4)).unwrap();
         eventually("bob may enter", patience, || {
             gate.login("bob", "secret") == 204

@@ -168,9 +168,9 @@ fn hashing_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_full_waiting_room_says_so_at_once() {
+fn a_full_queue_says_so_at_once() {
     let users = line("slow", "secret", 12);
-    let gate = Gate::start(&users, &["--hash-threads", "1", "--waiting-room", "2"]);
+    let gate = Gate::start(&users, &["--hash-threads", "1", "--queue", "2"]);
     let answers: Vec<_> = thread::scope(|scope| {
         let ask = |n: u32| {
             let header = format!("Authorization: {}", basic("slow", &n.to_string()));

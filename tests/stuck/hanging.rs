@@ -75,13 +75,13 @@ fn check_silence(gate: &Gate, hanging: &Hanging, file: &Path) {
         readyz().contains(&silence)
     });
     assert!(told > Duration::from_secs(7), "{told:?} is too early");
-    assert_eq!(gate.metric("htgate_reload_trouble"), 1.0);
+    assert_eq!(gate.metric("htgate_last_reload_successful"), 0.0);
     gate.wait_for_log(&silence);
     signal(&hanging.bindfs, "CONT");
     eventually("it is over", Duration::from_secs(10), || {
         readyz().ends_with("failed: none\n")
     });
-    assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+    assert_eq!(gate.metric("htgate_last_reload_successful"), 1.0);
     gate.wait_for_log("the file system answers again");
 }
 

@@ -171,10 +171,10 @@ fn command() -> Command {
 /// Threads that hash come last, and other tests keep the cores busy: a test that does not ask
 /// about the deadline shall not meet it.
 fn far_deadline(options: &[&str]) -> &'static [&'static str] {
-    if options.contains(&"--waiting-seconds") {
+    if options.contains(&"--queue-seconds") {
         &[]
     } else {
-        &["--waiting-seconds", "100"]
+        &["--queue-seconds", "100"]
     }
 }
 

@@ -282,7 +282,7 @@ fn guesses_in_queries_and_forms_count_together() {
         post(&gate, &[address], &format!("{GOOD}&password={password}"))
     };
     // Something to remember.
-    assert_eq!(by_query("secret", address).status, 200);
+    assert_eq!(by_query("secret", elsewhere).status, 200);
     for guess in 0..10 {
         let password = format!("guess-{guess}");
         // Once more is the same guess, however it is sent.

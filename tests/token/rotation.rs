@@ -259,7 +259,7 @@ fn survives(trouble: &Trouble, options: &[&str]) {
         readyz(&gate).contains(trouble.told)
     });
     assert!(!is_well(&gate));
-    assert_eq!(gate.metric("htgate_reload_trouble"), 1.0);
+    assert_eq!(gate.metric("htgate_last_reload_successful"), 0.0);
     gate.wait_for_log(trouble.told);
     let good = token(&gate, "admin", &[]);
     assert_eq!(signer(&good), first, "{}", trouble.name);
@@ -276,7 +276,7 @@ fn survives(trouble: &Trouble, options: &[&str]) {
         mv(&aside.join(file), &keys.join(file));
     }
     eventually("the trouble is over", PATIENCE, || is_well(&gate));
-    assert_eq!(gate.metric("htgate_reload_trouble"), 0.0);
+    assert_eq!(gate.metric("htgate_last_reload_successful"), 1.0);
     assert_eq!(signer(&token(&gate, "admin", &[])), first);
     let log = gate.log();
     let count = log
