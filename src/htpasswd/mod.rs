@@ -3,14 +3,16 @@
 
 mod edit;
 mod lines;
+mod name;
 mod patch;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use self::edit::{EditError, Name, NameError, add, remove, set};
+pub use self::edit::{EditError, add, remove, set};
 pub use self::lines::{Line, lines};
+pub use self::name::{Name, NameError};
 pub use self::patch::Patch;
 use self::tables::Tables;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
@@ -91,11 +93,10 @@ impl Users {
         let mut fields = line.splitn(3, |byte| *byte == b':');
         let name = fields.next().unwrap_or_default();
         let hash = fields.next().ok_or(LineFault::NoColon)?;
-        if name.is_empty() {
-            return Err(LineFault::EmptyName);
-        }
-        if name.len() > LONGEST_USER || name.iter().any(u8::is_ascii_control) {
-            return Err(LineFault::ImpossibleName);
+        match name::sendable(name) {
+            Ok(()) => (),
+            Err(NameError::Empty) => return Err(LineFault::EmptyName),
+            Err(_) => return Err(LineFault::ImpossibleName),
         }
         let place = self.by_name.vacancy(name).ok_or(LineFault::Duplicate)?;
         // As nginx and Apache have it, the hash ends at the next colon, a password in plain text
