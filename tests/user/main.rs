@@ -130,7 +130,7 @@ fn add_set_remove_and_list() {
     check(
         &add(&file, "alice", "x"),
         1,
-        "alice: the user is there already",
+        "alice: the user already exists",
     );
     let set = |name: &str| user(&["set", "--password-stdin", "--cost", "5", name], &file);
     check(&feed(set("carol"), "x"), 1, "carol: there is no such user");
