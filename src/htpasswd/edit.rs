@@ -108,7 +108,7 @@ fn has(file: &[u8], name: &Name) -> bool {
 
 /// Puts a line at the end, with line ends like the file's last. A carriage return alone ends no
 /// line: it gets its line feed.
-pub(super) fn append(file: &mut Vec<u8>, line: &[u8]) {
+fn append(file: &mut Vec<u8>, line: &[u8]) {
     if file.ends_with(b"\r") {
         file.push(b'\n');
     }

@@ -4,7 +4,6 @@
 mod edit;
 mod lines;
 mod name;
-mod patch;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -13,7 +12,6 @@ use std::fmt;
 pub use self::edit::{EditError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::name::{Name, NameError};
-pub use self::patch::Patch;
 use self::tables::Tables;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 use crate::request::credentials::LONGEST_USER;
