@@ -199,6 +199,36 @@ fn add_set_remove_and_list() {
 }
 
 #[test]
+fn a_carriage_return_alone_glues_nobody_together() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let alice = support::line("alice", "secret", 4);
+    fs::write(&file, alice.replace('\n', "\r")).unwrap();
+    let output = add(&file, "bob", "sesame");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(htpasswd_accepts(&file, "alice", "secret"));
+    assert!(htpasswd_accepts(&file, "bob", "sesame"));
+
+    // Two users whom nothing else separates: to change the one would change the other.
+    let glued = format!("# staff\n{}bob:x\n", alice.replace('\n', "\r"));
+    fs::write(&file, &glued).unwrap();
+    for arguments in [
+        &["set", "--password-stdin", "alice"][..],
+        &["remove", "alice"],
+    ] {
+        let output = feed(user(arguments, &file), "new");
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("alice: nothing is written, because line 2"),
+            "{text}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), glued);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn what_is_refused() {
     let folder = folder();
     let file = folder.path().join("htpasswd");
