@@ -1,87 +1,13 @@
 //! Changes to the bytes of a file that leave every other byte as it is: comments, order, faulty
-//! lines, line ends, a byte-order mark, a missing last line end.
+//! lines, line ends, a byte-order mark, a missing last line end. The edited bytes are parsed
+//! before they are handed out.
 
 use std::fmt;
 
-use super::lines::{BYTE_ORDER_MARK, pieces};
-use crate::request::credentials::LONGEST_USER;
-
-/// A name that a line can begin with and a client can send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name(Box<[u8]>);
-
-impl Name {
-    /// Takes a name as a person gave it.
-    ///
-    /// # Errors
-    ///
-    /// Why no user can have it.
-    pub fn new(name: &[u8]) -> Result<Self, NameError> {
-        match name {
-            [] => Err(NameError::Empty),
-            [b'#', ..] => Err(NameError::Comment),
-            _ if name.contains(&b':') => Err(NameError::Colon),
-            _ if name.iter().any(u8::is_ascii_control) => Err(NameError::Control),
-            _ if name.len() > LONGEST_USER => Err(NameError::Long),
-            _ if name.starts_with(BYTE_ORDER_MARK) || name.trim_ascii() != name => {
-                Err(NameError::Invisible)
-            }
-            _ => Ok(Self(name.into())),
-        }
-    }
-
-    /// The name's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        String::from_utf8_lossy(&self.0).fmt(f)
-    }
-}
-
-/// Why no user can have a name. Its text is a remedy as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameError {
-    /// No byte at all.
-    Empty,
-    /// A line that begins so is a comment.
-    Comment,
-    /// A colon ends the name, in the file and in what clients send.
-    Colon,
-    /// A control character, which RFC 7617 forbids.
-    Control,
-    /// More bytes than are accepted from clients.
-    Long,
-    /// White space or a byte-order mark at an end, where nobody sees it.
-    Invisible,
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the user name is empty; say whom you mean"),
-            Self::Comment => {
-                f.write_str("a line that begins with '#' is a comment; choose another name")
-            }
-            Self::Colon => f.write_str("a user name cannot hold ':'; choose another name"),
-            Self::Control => {
-                f.write_str("a user name cannot hold control characters; choose another name")
-            }
-            Self::Long => write!(
-                f,
-                "the user name has over {LONGEST_USER} bytes; choose a shorter one"
-            ),
-            Self::Invisible => {
-                f.write_str("the user name begins or ends with something invisible; leave that out")
-            }
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
+use super::lines::{Line, lines, pieces};
+use super::name::Name;
+use super::{LineFault, Users};
+use crate::hash::{Limits, PasswordHash};
 
 /// Why a file is left as it is. Its text is a remedy as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +16,24 @@ pub enum EditError {
     Exists,
     /// The user has no line.
     Absent,
+    /// The change would take effect on another user's entry as well, on this line.
+    Tangled(u64),
 }
 
 impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Exists => "the user is there already; set a password with 'htgate user set'",
-            Self::Absent => "there is no such user; see 'htgate user list'",
-        })
+        match self {
+            Self::Exists => {
+                f.write_str("the user already exists; set a password with 'htgate user set'")
+            }
+            Self::Absent => f.write_str("there is no such user; see 'htgate user list'"),
+            Self::Tangled(line) => write!(
+                f,
+                "nothing is written, because line {line} would change for another user as well; \
+                 put each user on a line of its own, without stray carriage returns or byte-order \
+                 marks, and try again"
+            ),
+        }
     }
 }
 
@@ -107,7 +43,7 @@ impl std::error::Error for EditError {}
 ///
 /// # Errors
 ///
-/// [`EditError::Exists`], for a faulty line too.
+/// [`EditError::Exists`], for a faulty line as well, or [`EditError::Tangled`].
 pub fn add(file: &[u8], name: &Name, hash: &str) -> Result<Vec<u8>, EditError> {
     if has(file, name) {
         return Err(EditError::Exists);
@@ -117,7 +53,7 @@ pub fn add(file: &[u8], name: &Name, hash: &str) -> Result<Vec<u8>, EditError> {
         &mut edited,
         &[name.as_bytes(), b":", hash.as_bytes()].concat(),
     );
-    Ok(edited)
+    checked(file, edited, name, Some(hash))
 }
 
 /// The file with another hash in the line that counts for a user, the first. What follows the
@@ -125,7 +61,7 @@ pub fn add(file: &[u8], name: &Name, hash: &str) -> Result<Vec<u8>, EditError> {
 ///
 /// # Errors
 ///
-/// [`EditError::Absent`].
+/// [`EditError::Absent`] or [`EditError::Tangled`].
 pub fn set(file: &[u8], name: &Name, hash: &str) -> Result<Vec<u8>, EditError> {
     let mut edited = Vec::with_capacity(file.len() + hash.len());
     let mut found = false;
@@ -141,18 +77,17 @@ pub fn set(file: &[u8], name: &Name, hash: &str) -> Result<Vec<u8>, EditError> {
         }
         edited.extend(piece.end);
     }
-    if found {
-        Ok(edited)
-    } else {
-        Err(EditError::Absent)
+    if !found {
+        return Err(EditError::Absent);
     }
+    checked(file, edited, name, Some(hash))
 }
 
 /// The file without any line of a user.
 ///
 /// # Errors
 ///
-/// [`EditError::Absent`].
+/// [`EditError::Absent`] or [`EditError::Tangled`].
 pub fn remove(file: &[u8], name: &Name) -> Result<Vec<u8>, EditError> {
     if !has(file, name) {
         return Err(EditError::Absent);
@@ -164,29 +99,93 @@ pub fn remove(file: &[u8], name: &Name) -> Result<Vec<u8>, EditError> {
             edited.extend([piece.text, piece.end].concat());
         }
     }
-    Ok(edited)
+    checked(file, edited, name, None)
 }
 
 fn has(file: &[u8], name: &Name) -> bool {
     pieces(file).any(|piece| piece.name() == Some(name.as_bytes()))
 }
 
-/// Puts a line at the end, with line ends like the file's last.
-pub(super) fn append(file: &mut Vec<u8>, line: &[u8]) {
-    let ends = pieces(file).map(|piece| piece.end);
-    let end = ends
+/// Puts a line at the end, with line ends like the file's last. A carriage return alone ends no
+/// line: it gets its line feed.
+fn append(file: &mut Vec<u8>, line: &[u8]) {
+    if file.ends_with(b"\r") {
+        file.push(b'\n');
+    }
+    let end = pieces(file)
+        .map(|piece| piece.end)
         .filter(|end| !end.is_empty())
-        .last()
-        .unwrap_or(b"\n")
-        .to_vec();
-    if pieces(file)
-        .last()
-        .is_some_and(|last| last.end.is_empty() && !last.text.is_empty())
-    {
+        .last();
+    let end = end.unwrap_or(b"\n").to_vec();
+    let last = pieces(file).last();
+    if last.is_some_and(|last| last.end.is_empty() && !last.text.is_empty()) {
         file.extend(&end);
     }
     file.extend([line, &end].concat());
 }
+
+/// The edited file, if it says of this user what was meant, and of all others what it said.
+fn checked(
+    before: &[u8],
+    after: Vec<u8>,
+    name: &Name,
+    hash: Option<&str>,
+) -> Result<Vec<u8>, EditError> {
+    let own = |line: &Line<'_>| line.name() == Some(name.as_bytes());
+    let shared = lines(before)
+        .filter(own)
+        .find(|line| holds_another(line.text));
+    let now = lines(&after).find(own);
+    let as_meant = match (now, hash) {
+        (None, None) => true,
+        (Some(line), Some(hash)) => {
+            let (users, _) = Users::parse(line.text, ANY);
+            let meant = PasswordHash::parse(hash.as_bytes(), ANY);
+            meant.is_ok_and(|meant| users.find(name.as_bytes()) == Some(&meant))
+        }
+        _ => false,
+    };
+    let wrong = match (shared, as_meant) {
+        (Some(line), _) => Some(line.number),
+        (None, false) => Some(now.map_or(1, |line| line.number)),
+        (None, true) => changed_for_others(before, &after, name),
+    };
+    wrong.map_or(Ok(after), |line| Err(EditError::Tangled(line)))
+}
+
+/// Whether the line of a user seems to hold the entry of another one, too.
+fn holds_another(line: &[u8]) -> bool {
+    let (_, errors) = Users::parse(line, ANY);
+    let glued = errors
+        .first()
+        .iter()
+        .any(|error| error.fault == LineFault::Glued);
+    glued || line.trim_ascii_end().contains(&b'\r')
+}
+
+/// The first line, of the file before, that is another one after; comments are somebody's as
+/// well.
+fn changed_for_others(before: &[u8], after: &[u8], name: &Name) -> Option<u64> {
+    let mut left = others(after, name);
+    let changed =
+        others(before, name).find(|(_, text)| left.next().map(|(_, text)| text) != Some(text));
+    changed.or_else(|| left.next()).map(|(number, _)| number)
+}
+
+fn others<'a>(file: &'a [u8], name: &Name) -> impl Iterator<Item = (u64, &'a [u8])> {
+    let theirs = (1..)
+        .zip(pieces(file))
+        .filter(|(_, piece)| piece.name() != Some(name.as_bytes()));
+    theirs
+        .map(|(number, piece)| (number, piece.text))
+        .filter(|(_, text)| !text.is_empty())
+}
+
+/// Whether the service takes a hash is the operator's choice, and not asked here.
+const ANY: Limits = Limits {
+    max_bcrypt_cost: 31,
+    allow_plaintext: true,
+};
 
 #[cfg(test)]
 mod tests {
@@ -194,37 +193,20 @@ mod tests {
 
     use super::*;
 
+    const HASH: &str = "$2y$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
     fn name(text: &str) -> Name {
         Name::new(text.as_bytes()).unwrap()
     }
 
-    #[test]
-    fn names_that_cannot_be() {
-        let long = "x".repeat(LONGEST_USER + 1);
-        let rows: &[(&[u8], Option<NameError>)] = &[
-            (b"alice", None),
-            (b"al ice@example.org", None),
-            (b"\xe9", None),
-            (b"", Some(NameError::Empty)),
-            (b"a:b", Some(NameError::Colon)),
-            (b"#a", Some(NameError::Comment)),
-            (b"a\nb", Some(NameError::Control)),
-            (b"a\x7f", Some(NameError::Control)),
-            (long.as_bytes(), Some(NameError::Long)),
-            (b" a", Some(NameError::Invisible)),
-            (b"\xef\xbb\xbfa", Some(NameError::Invisible)),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(Name::new(text).err(), *expected, "{text:?}");
-        }
+    /// Expects this file, in which `H` stands for the hash.
+    fn check(seen: Result<Vec<u8>, EditError>, expected: Result<&str, EditError>) {
+        let seen = seen.map(|bytes| String::from_utf8(bytes).unwrap().replace(HASH, "H"));
+        assert_eq!(seen, expected.map(str::to_owned));
     }
 
     #[test]
     fn add_set_and_remove_touch_nothing_else() {
-        let check = |seen: Result<Vec<u8>, EditError>, expected: Result<&str, EditError>| {
-            let seen = seen.map(|bytes| String::from_utf8(bytes).unwrap());
-            assert_eq!(seen, expected.map(str::to_owned));
-        };
         let rows = [
             // given, added z, set a
             ("", "z:H\n", None),
@@ -240,15 +222,26 @@ mod tests {
                 Some("#a:1\n\n a:1\nbad\na:H:A. B.:c\na:3\n"),
             ),
             ("a:\n", "a:\nz:H\n", Some("a:H\n")),
+            // A carriage return alone ends no line.
+            ("a:1\r", "a:1\r\nz:H\r\n", Some("a:H\r")),
+            ("b:2\na:1\r", "b:2\na:1\r\nz:H\r\n", Some("b:2\na:H\r")),
+            ("\r", "\r\nz:H\r\n", None),
+            ("a:1\r\r\n", "a:1\r\r\nz:H\r\n", Some("a:H\r\n")),
+            ("a:1:c\n#\r#\n", "a:1:c\n#\r#\nz:H\n", Some("a:H:c\n#\r#\n")),
+            (
+                "b:1\rc:1\na:1",
+                "b:1\rc:1\na:1\nz:H\n",
+                Some("b:1\rc:1\na:H"),
+            ),
         ];
         for (given, added, changed) in rows {
-            check(add(given.as_bytes(), &name("z"), "H"), Ok(added));
+            check(add(given.as_bytes(), &name("z"), HASH), Ok(added));
             check(remove(added.as_bytes(), &name("q")), Err(EditError::Absent));
             let expected = changed.ok_or(EditError::Absent);
-            check(set(given.as_bytes(), &name("a"), "H"), expected);
+            check(set(given.as_bytes(), &name("a"), HASH), expected);
             if changed.is_some() {
                 check(
-                    add(given.as_bytes(), &name("a"), "H"),
+                    add(given.as_bytes(), &name("a"), HASH),
                     Err(EditError::Exists),
                 );
             }
@@ -260,7 +253,71 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_line_that_holds_another_user_is_left_alone() {
+        let rows = [
+            ("a:1\rb:2\n", 1),
+            ("b:1\na:1\rb:2\rc:3\r", 2),
+            ("a:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=b:$apr1$x$y\n", 1),
+        ];
+        for (file, line) in rows {
+            let tangled = EditError::Tangled(line);
+            check(set(file.as_bytes(), &name("a"), HASH), Err(tangled));
+            check(remove(file.as_bytes(), &name("a")), Err(tangled));
+            add(file.as_bytes(), &name("z"), HASH).unwrap();
+        }
+        // The mark would move to the start of the file, where it is no part of a name.
+        let file = "a:1\n\u{feff}b:2\n";
+        check(
+            remove(file.as_bytes(), &name("a")),
+            Err(EditError::Tangled(2)),
+        );
+        // A hash that would not come back out of the file is not written.
+        for hash in ["", "x", "x\n", &format!("{HASH}\nb:{HASH}")] {
+            check(add(b"a:1\n", &name("z"), hash), Err(EditError::Tangled(2)));
+        }
+    }
+
+    /// The users' lines, read in the plainest way.
+    fn lines_but_of(name: &str, file: &[u8]) -> Vec<String> {
+        let text = String::from_utf8(file.to_vec()).unwrap();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let lines = text
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let others = lines.filter(|line| line.split_once(':').is_none_or(|(user, _)| user != name));
+        others
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
     proptest! {
+        #[test]
+        fn no_other_line_changes(
+            file in "(\u{feff})?((#| |\u{feff})?[ab]{0,2}:?(1|[$]5[$]|[{]SHA[}])?(:c)?(\n|\r\n|\r){0,2}){0,8}",
+            name in "[abz]",
+        ) {
+            let (bytes, user) = (file.as_bytes(), Name::new(name.as_bytes()).unwrap());
+            let edits = [add(bytes, &user, HASH), set(bytes, &user, HASH), remove(bytes, &user)];
+            let marks = file.matches('\u{feff}').count();
+            let odd = file.replace("\r\n", "").contains('\r')
+                || marks > usize::from(file.starts_with('\u{feff}'))
+                || file.lines().any(|line| line.matches(':').count() > 1);
+            for (edit, removes) in edits.into_iter().zip([false, false, true]) {
+                match edit {
+                    Ok(edited) => {
+                        prop_assert_eq!(lines_but_of(&name, bytes), lines_but_of(&name, &edited));
+                        let (users, _) = Users::parse(&edited, Limits::default());
+                        let hash = PasswordHash::parse(HASH.as_bytes(), ANY).unwrap();
+                        prop_assert_eq!(users.find(name.as_bytes()), Some(&hash).filter(|_| !removes));
+                    }
+                    Err(EditError::Tangled(_)) => prop_assert!(odd),
+                    Err(_) => (),
+                }
+            }
+        }
+
         #[test]
         fn pieces_are_the_file(file in proptest::collection::vec(any::<u8>(), 0..200)) {
             let again: Vec<u8> = pieces(&file)
@@ -271,7 +328,7 @@ mod tests {
 
         #[test]
         fn what_is_added_can_be_removed_again(file in "(\u{feff})?([#a-c:\r\n]{0,40}\n)?") {
-            let added = add(file.as_bytes(), &name("new"), "H").unwrap();
+            let added = add(file.as_bytes(), &name("new"), HASH).unwrap();
             prop_assert!(added.starts_with(file.as_bytes()));
             prop_assert_eq!(remove(&added, &name("new")).unwrap(), file.as_bytes());
         }

@@ -1,4 +1,4 @@
-//! The lines of a file that can hold a user, by the same rules for who reads and who edits.
+//! The lines of a file that can hold a user, by the same rules for reading and for editing.
 
 /// A line that is neither blank nor a comment.
 #[derive(Clone, Copy, Debug)]

@@ -3,15 +3,15 @@
 
 mod edit;
 mod lines;
-mod patch;
+mod name;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-pub use self::edit::{EditError, Name, NameError, add, remove, set};
+pub use self::edit::{EditError, add, remove, set};
 pub use self::lines::{Line, lines};
-pub use self::patch::Patch;
+pub use self::name::{Name, NameError};
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 use crate::request::credentials::LONGEST_USER;
 
@@ -71,11 +71,10 @@ impl Users {
         let mut fields = line.splitn(3, |byte| *byte == b':');
         let name = fields.next().unwrap_or_default();
         let hash = fields.next().ok_or(LineFault::NoColon)?;
-        if name.is_empty() {
-            return Err(LineFault::EmptyName);
-        }
-        if name.len() > LONGEST_USER || name.iter().any(u8::is_ascii_control) {
-            return Err(LineFault::ImpossibleName);
+        match name::sendable(name) {
+            Ok(()) => (),
+            Err(NameError::Empty) => return Err(LineFault::EmptyName),
+            Err(_) => return Err(LineFault::ImpossibleName),
         }
         let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
             return Err(LineFault::Duplicate);

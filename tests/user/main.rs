@@ -130,7 +130,7 @@ fn add_set_remove_and_list() {
     check(
         &add(&file, "alice", "x"),
         1,
-        "alice: the user is there already",
+        "alice: the user already exists",
     );
     let set = |name: &str| user(&["set", "--password-stdin", "--cost", "5", name], &file);
     check(&feed(set("carol"), "x"), 1, "carol: there is no such user");
@@ -195,6 +195,36 @@ fn add_set_remove_and_list() {
         "{text}"
     );
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o604);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_carriage_return_alone_glues_nobody_together() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let alice = support::line("alice", "secret", 4);
+    fs::write(&file, alice.replace('\n', "\r")).unwrap();
+    let output = add(&file, "bob", "sesame");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(htpasswd_accepts(&file, "alice", "secret"));
+    assert!(htpasswd_accepts(&file, "bob", "sesame"));
+
+    // Two users whom nothing else separates: to change the one would change the other.
+    let glued = format!("# staff\n{}bob:x\n", alice.replace('\n', "\r"));
+    fs::write(&file, &glued).unwrap();
+    for arguments in [
+        &["set", "--password-stdin", "alice"][..],
+        &["remove", "alice"],
+    ] {
+        let output = feed(user(arguments, &file), "new");
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("alice: nothing is written, because line 2"),
+            "{text}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), glued);
+    }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

@@ -1,5 +1,5 @@
-//! `htgate user`: what `htpasswd` does, for those who do not have it, and without losing what
-//! somebody else writes at the same time.
+//! `htgate user`: what `htpasswd` does, for machines without it, and with nobody lost where two
+//! of them run at the same time.
 
 mod password;
 
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use super::{FAILED, MOST_LINES, complain, print};
 use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
 use crate::config::limits;
-use crate::files::replace::{Absent, Edited, RewriteError, rewrite};
+use crate::files::replace::{Absent, Edited, ReplaceError, replace};
 use crate::files::stable_read::settle;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
@@ -41,7 +41,7 @@ fn write(
     let mut salt = [0; BCRYPT_SALT];
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let hash = Bcrypt::of(&password, new.cost, salt).to_text();
-    let edited = rewrite(htpasswd, absent, |file| edit(file, name, &hash));
+    let edited = replace(htpasswd, absent, |file| edit(file, name, &hash));
     if edited.map_err(|error| explain(htpasswd, name, &error))? == Edited::Made {
         let what = "made this file; see that htgate can read it, by its group";
         complain(format_args!("{}: {what}", htpasswd.display()), 0);
@@ -60,18 +60,18 @@ fn write(
 }
 
 fn remove(user: &NamedUser) -> Result<ExitCode, String> {
-    rewrite(&user.htpasswd, Absent::Refuse, |file| {
+    replace(&user.htpasswd, Absent::Refuse, |file| {
         htpasswd::remove(file, &user.name)
     })
     .map_err(|error| explain(&user.htpasswd, &user.name, &error))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(path: &Path, name: &Name, error: &RewriteError) -> String {
+fn explain(path: &Path, name: &Name, error: &ReplaceError) -> String {
     let path = path.display();
     match error {
-        RewriteError::Edit(error) => format!("{path}: {name}: {error}"),
-        RewriteError::Other(what) => format!("{path}: {what}"),
+        ReplaceError::Edit(error) => format!("{path}: {name}: {error}"),
+        ReplaceError::Other(what) => format!("{path}: {what}"),
     }
 }
 
