@@ -16,7 +16,7 @@ pub enum EditError {
     Exists,
     /// The user has no line.
     Absent,
-    /// The change would take effect on another user's entry as well, on this line.
+    /// The change would affect another user's entry as well, on this line.
     Tangled(u64),
 }
 
@@ -153,7 +153,7 @@ fn checked(
     wrong.map_or(Ok(after), |line| Err(EditError::Tangled(line)))
 }
 
-/// Whether the line of a user seems to hold the entry of another one, too.
+/// Whether the line of a user also seems to hold the entry of another one.
 fn holds_another(line: &[u8]) -> bool {
     let (_, errors) = Users::parse(line, ANY);
     let glued = errors
@@ -163,8 +163,7 @@ fn holds_another(line: &[u8]) -> bool {
     glued || line.trim_ascii_end().contains(&b'\r')
 }
 
-/// The first line, of the file before, that is another one after; comments are somebody's as
-/// well.
+/// The first line of other users, or comment, that differs between the two.
 fn changed_for_others(before: &[u8], after: &[u8], name: &Name) -> Option<u64> {
     let mut left = others(after, name);
     let changed =
@@ -181,7 +180,7 @@ fn others<'a>(file: &'a [u8], name: &Name) -> impl Iterator<Item = (u64, &'a [u8
         .filter(|(_, text)| !text.is_empty())
 }
 
-/// Whether the service takes a hash is the operator's choice, and not asked here.
+/// Whether the service accepts a hash is for its settings to decide, not for an edit.
 const ANY: Limits = Limits {
     max_bcrypt_cost: 31,
     allow_plaintext: true,
@@ -266,7 +265,7 @@ mod tests {
             check(remove(file.as_bytes(), &name("a")), Err(tangled));
             add(file.as_bytes(), &name("z"), HASH).unwrap();
         }
-        // The mark would move to the start of the file, where it is no part of a name.
+        // The mark would move to the start of the file, where it is not part of a name.
         let file = "a:1\n\u{feff}b:2\n";
         check(
             remove(file.as_bytes(), &name("a")),
