@@ -10,7 +10,7 @@
 //! - the edges: `http` speaks with nginx, `files` with the disk, `system` with sockets and
 //!   systemd, `observe` with operators.
 //! - tools: `check` finds faults, `config` reads the settings, `commands` is the command
-//!   line that `cli` declares, `server` assembles.
+//!   line, a file a command, `server` assembles.
 
 pub mod hash;
 pub mod htpasswd;
@@ -28,7 +28,6 @@ mod observe;
 mod system;
 
 mod check;
-mod cli;
 pub mod commands;
 mod config;
 mod server;

@@ -70,7 +70,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--workers", "0"],
             2,
-            "workers: 0 is too few",
+            "workers: must be at least 1, got 0",
         ),
         (
             &["--htpasswd", &users, "--listen", "localhost:80"],

@@ -2,18 +2,48 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
+
 use super::{FAILED, complain, complain_of};
-use crate::cli::ExplainOptions;
 use crate::config::RulesFile;
 use crate::htpasswd::Users;
 use crate::request::{BodyType, Field, Request};
 use crate::rules::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
 use crate::token::{Grants, Scopes};
 
-pub(super) fn run(options: &ExplainOptions) -> ExitCode {
+/// The request to explain, or the scopes.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The htgate.toml with the rules.
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The htpasswd file that the user must be in; without one it is taken for granted.
+    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
+    pub htpasswd: Option<PathBuf>,
+    /// Who asks; without it, somebody without credentials.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The request's method.
+    #[arg(long, value_name = "METHOD", required_unless_present = "scope")]
+    pub method: Option<String>,
+    /// The request's target, as the client sends it: /v2/team/app/manifests/1.
+    #[arg(long, value_name = "URI", required_unless_present = "scope")]
+    pub uri: Option<String>,
+    /// The request's Content-Type, which counts for uploads; without it the client sent none.
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    /// The server, as nginx's $server_name has it; without it only patterns without a server count.
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// Instead of a request: what a token is asked for; may be repeated.
+    #[arg(long, value_name = "SCOPE", conflicts_with_all = ["method", "uri", "content_type"])]
+    pub scope: Vec<String>,
+}
+
+pub(super) fn run(options: &Options) -> ExitCode {
     let file = match RulesFile::load(options.config.as_deref()) {
         Ok(file) => file,
         Err(error) => return complain_of(&error),
@@ -45,7 +75,7 @@ pub(super) fn run(options: &ExplainOptions) -> ExitCode {
 }
 
 /// Whether the user is in the file. Nobody in particular need not be.
-fn is_user(path: &Path, file: &RulesFile, options: &ExplainOptions) -> Result<bool, String> {
+fn is_user(path: &Path, file: &RulesFile, options: &Options) -> Result<bool, String> {
     let Some(name) = &options.user else {
         return Ok(true);
     };
@@ -59,7 +89,7 @@ fn is_user(path: &Path, file: &RulesFile, options: &ExplainOptions) -> Result<bo
 /// What a token would grant of the scopes. Less than all of it is a failure here, as it will be
 /// for whoever asks.
 fn explain_scopes(
-    options: &ExplainOptions,
+    options: &Options,
     access: &Access,
     stranger_to: Option<&Path>,
     who: Who<'_>,
@@ -107,12 +137,12 @@ fn explain_scopes(
 }
 
 /// The command line asks for both, where there is no scope.
-fn method_and_uri(options: &ExplainOptions) -> (&str, &str) {
+fn method_and_uri(options: &Options) -> (&str, &str) {
     let method = options.method.as_deref().unwrap_or_default();
     (method, options.uri.as_deref().unwrap_or_default())
 }
 
-fn request(options: &ExplainOptions) -> Request<'_> {
+fn request(options: &Options) -> Request<'_> {
     let (method, uri) = method_and_uri(options);
     Request {
         method: Field::One(method.as_bytes()),
@@ -130,7 +160,7 @@ fn request(options: &ExplainOptions) -> Request<'_> {
 }
 
 fn tell(
-    options: &ExplainOptions,
+    options: &Options,
     access: &Access,
     stranger_to: Option<&Path>,
     decision: &Decision,
@@ -159,7 +189,7 @@ fn tell(
 
 fn tell_user(
     out: &mut impl io::Write,
-    options: &ExplainOptions,
+    options: &Options,
     stranger_to: Option<&Path>,
 ) -> io::Result<()> {
     match &options.user {
@@ -172,7 +202,7 @@ fn tell_user(
     writeln!(out)
 }
 
-fn tell_server(out: &mut impl io::Write, options: &ExplainOptions) -> io::Result<()> {
+fn tell_server(out: &mut impl io::Write, options: &Options) -> io::Result<()> {
     match &options.server {
         Some(name) => writeln!(out, "server: {}", visible(name)),
         None => Ok(()),

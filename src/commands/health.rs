@@ -6,17 +6,26 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
+
 use super::{FAILED, complain};
-use crate::cli::HealthOptions;
-use crate::config::default_address;
 use crate::system::listen::Address;
 
-pub(super) fn run(options: &HealthOptions) -> ExitCode {
-    let address = options
-        .listen
-        .first()
-        .cloned()
-        .unwrap_or_else(default_address);
+/// How to find the htgate to ask.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// An address that it listens on [default: 127.0.0.1:8080].
+    #[arg(
+        long,
+        env = "HTGATE_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<Address>,
+}
+
+pub(super) fn run(options: &Options) -> ExitCode {
+    let address = options.listen.first().cloned().unwrap_or_default();
     match ask(&address) {
         Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
             let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);

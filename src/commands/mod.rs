@@ -1,17 +1,24 @@
-//! What each command does. Each ends in an exit code.
+//! The command line, and what each command does. A command is one file with its options and its
+//! run, which ends in an exit code.
+
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these are help texts, where brackets are brackets"
+)]
 
 mod check;
-
 mod explain;
 mod health;
+mod print;
 mod serve;
 mod token;
 mod user;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Command};
-use crate::config::ConfigError;
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Settings};
 
 /// Failed, or found faults.
 const FAILED: u8 = 1;
@@ -22,7 +29,7 @@ const MOST_LINES: usize = 10_000;
 
 /// Runs the command that was given on the command line.
 pub fn run() -> ExitCode {
-    let cli = cli::parse();
+    let cli = Cli::parse();
     match cli.command {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Explain(options)) => explain::run(&options),
@@ -30,13 +37,67 @@ pub fn run() -> ExitCode {
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Token(command)) => token::run(&command),
         Some(Command::User(command)) => user::run(&command),
-        Some(Command::Completions(options)) => print(&cli::completions(options.shell)),
-        Some(Command::Man) => match cli::manual() {
+        Some(Command::Completions(options)) => print(&print::completions(&options)),
+        Some(Command::Man) => match print::manual() {
             Ok(page) => print(&page),
             Err(error) => complain(error, FAILED),
         },
         None => serve::run(cli.serve),
     }
+}
+
+/// Answers nginx `auth_request` subrequests from an htpasswd file.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    after_help = "Example: htgate --htpasswd /etc/htgate/users/htpasswd\n\
+                  Without a command it serves. Each option can also be set in the environment, or \
+                  in the file that --config names; the command line wins over the environment, \
+                  and that over the file."
+)]
+struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The options of `serve`, which is what happens without a command.
+    #[command(flatten)]
+    serve: Settings,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer nginx's subrequests (this is the default).
+    #[command(
+        after_help = "Example: htgate serve --htpasswd /etc/htgate/users/htpasswd \\\n         \
+                      --listen unix:/run/htgate/htgate.sock --socket-group www-data"
+    )]
+    Serve(Box<Settings>),
+    /// Say what the access rules make of a request, or of what a token is asked for; exit code 1
+    /// if it would be denied, or granted in part only.
+    #[command(
+        after_help = "Examples: htgate explain --user alice --method PUT --uri /v2/team/app/manifests/1\n          \
+                      htgate explain --user alice --scope repository:team/app:pull,push"
+    )]
+    Explain(explain::Options),
+    /// Ask a running htgate whether it is ready; exit code 1 if not.
+    #[command(after_help = "Example: htgate health --listen unix:/run/htgate/htgate.sock")]
+    Health(health::Options),
+    /// Look for faults in the users file, htgate.toml, the key of tokens and nginx's configuration.
+    Check(Box<check::Options>),
+    /// Change or look at the users in an htpasswd file.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Make and show keys for a registry's tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Print a script that completes this command line in a shell.
+    Completions(print::CompletionOptions),
+    /// Print the manual page, htgate(8).
+    #[command(after_help = "Example: htgate man > /usr/local/share/man/man8/htgate.8")]
+    Man,
 }
 
 /// Says what is wrong with the settings.
@@ -69,4 +130,48 @@ fn complain(what: impl std::fmt::Display, code: u8) -> ExitCode {
     // Where nobody reads, nobody is told.
     let _ = writeln!(std::io::stderr(), "htgate: {what}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_switch_can_be_taken_back() {
+        let rows = [
+            (vec![], None),
+            (vec!["--allow-plaintext"], Some(true)),
+            (vec!["--allow-plaintext=false"], Some(false)),
+            (vec!["--allow-plaintext", "--workers", "1"], Some(true)),
+        ];
+        for (options, expected) in rows {
+            let line = ["htgate", "--htpasswd", "f"].into_iter().chain(options);
+            assert_eq!(Cli::parse_from(line).serve.allow_plaintext, expected);
+        }
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let short = Cli::parse_from(["htgate", "--htpasswd", "f", "--listen", "[::1]:1"]);
+        let Cli {
+            command: None,
+            serve: short,
+        } = short
+        else {
+            panic!("no command was given")
+        };
+        let long = Cli::parse_from(["htgate", "serve", "--htpasswd", "f", "--listen", "[::1]:1"]);
+        let Some(Command::Serve(long)) = long.command else {
+            panic!("serve was given")
+        };
+        assert_eq!(short.htpasswd, long.htpasswd);
+        assert_eq!(short.listen, long.listen);
+    }
 }

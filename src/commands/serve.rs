@@ -7,8 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{FAILED, code, complain};
-use crate::cli::ServeOptions;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::files::reload::Trigger;
 use crate::observe::logging::{self, Log};
 use crate::observe::metrics::Metrics;
@@ -16,7 +15,7 @@ use crate::server::{ServeError, Server};
 use crate::system::listen::{Handover, Listener};
 use crate::system::systemd;
 
-pub(super) fn run(options: ServeOptions) -> ExitCode {
+pub(super) fn run(settings: Settings) -> ExitCode {
     // Before there are threads.
     let handover = Handover::from_environment();
     let metrics = Arc::new(Metrics::new());
@@ -24,7 +23,7 @@ pub(super) fn run(options: ServeOptions) -> ExitCode {
         Ok(log) => log,
         Err(error) => return complain(format_args!("cannot log: {error}"), FAILED),
     };
-    let ended = match Config::load(options) {
+    let ended = match Config::load(settings) {
         Err(error) => Err((code(&error), error.to_string())),
         Ok(config) => {
             logging::start(&log, config.log_format);

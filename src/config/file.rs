@@ -1,142 +1,18 @@
-//! `htgate.toml`: its keys, what is wrong with one, and what of it can change while we run.
+//! `htgate.toml`: what is wrong with it, and what of it can change while we run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::Deserialize;
-use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::cli::{LogFormat, WatchMode};
+use super::settings::Settings;
 use crate::files::reload::ParseRules;
 use crate::files::stable_read::is_blank;
-use crate::request::Front;
-use crate::rules::access::{Access, Groups, Rule};
+use crate::rules::access::Access;
 use crate::rules::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 use crate::store::Rules;
-use crate::system::listen::{Address, SocketMode};
-use crate::token::{self, KeyId, OTHER_PATHS};
+use crate::token;
 
-/// `htgate.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileSettings {
-    pub(super) htpasswd: Option<PathBuf>,
-    pub(super) listen: Option<Vec<Address>>,
-    pub(super) socket_mode: Option<SocketMode>,
-    pub(super) socket_group: Option<String>,
-    pub(super) workers: Option<usize>,
-    pub(super) hash_threads: Option<usize>,
-    pub(super) queue: Option<usize>,
-    pub(super) queue_seconds: Option<u64>,
-    pub(super) strikes: Option<u32>,
-    pub(super) strike_seconds: Option<u64>,
-    pub(super) realm: Option<String>,
-    pub(super) max_bcrypt_cost: Option<u8>,
-    pub(super) allow_plaintext: Option<bool>,
-    pub(super) cache_seconds: Option<u64>,
-    pub(super) cache_capacity: Option<u64>,
-    pub(super) poll_seconds: Option<f64>,
-    pub(super) watch: Option<WatchMode>,
-    pub(super) log_format: Option<LogFormat>,
-    pub(super) front: Option<Front>,
-    user_agent: Option<UserAgentSettings>,
-    token: Option<TokenSettings>,
-    groups: Option<Groups>,
-    #[serde(default)]
-    access: Vec<Spanned<Rule>>,
-    /// Where each rule of `access` begins.
-    #[serde(skip)]
-    access_lines: Vec<usize>,
-}
-
-/// `[user_agent]`, which replaces the built-in lists. It names both: half of a file that somebody
-/// is still writing must not allow more than all of it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserAgentSettings {
-    deny: Option<Vec<String>>,
-    except: Option<Vec<String>>,
-}
-
-/// `[token]`: without it there is no token endpoint.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenSettings {
-    key: PathBuf,
-    certificate: PathBuf,
-    service: String,
-    issuer: Option<String>,
-    path: Option<String>,
-    lifetime_seconds: Option<u64>,
-    key_id: Option<KeyId>,
-}
-
-impl TokenSettings {
-    fn finish(&self) -> Result<token::Settings, String> {
-        let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
-        let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
-        for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
-            if value.is_empty() || value.contains(char::is_control) {
-                return Err(format!(
-                    "[token] {name}: {value:?} is no name; say the registry's"
-                ));
-            }
-        }
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-        let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
-        if !is_path || OTHER_PATHS.contains(&path) {
-            return Err(format!(
-                "[token] path: {path:?} cannot be answered; say a path like \"/token\""
-            ));
-        }
-        let seconds = self.lifetime_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS);
-        if !(SHORTEST_LIFETIME_SECONDS..=LONGEST_LIFETIME_SECONDS).contains(&seconds) {
-            return Err(format!(
-                "[token] lifetime_seconds: {seconds} is not from {SHORTEST_LIFETIME_SECONDS} to \
-                 {LONGEST_LIFETIME_SECONDS}"
-            ));
-        }
-        Ok(token::Settings {
-            key: self.key.clone(),
-            certificate: self.certificate.clone(),
-            key_id: self.key_id.unwrap_or_default(),
-            issuer: issuer.to_owned(),
-            service: self.service.clone(),
-            lifetime: Duration::from_secs(seconds),
-            path: path.to_owned(),
-        })
-    }
-}
-
-const DEFAULT_ISSUER: &str = "htgate";
-const DEFAULT_TOKEN_PATH: &str = "/token";
-/// As long as distribution's own token server has it.
-const DEFAULT_LIFETIME_SECONDS: u64 = 300;
-/// Clients take less for as much, and would send tokens that have ended ("token authentication" of
-/// the distribution project, `expires_in`).
-const SHORTEST_LIFETIME_SECONDS: u64 = 60;
-/// A user who is removed may still pull for so long.
-const LONGEST_LIFETIME_SECONDS: u64 = 3600;
-
-impl UserAgentSettings {
-    fn compile(&self) -> Result<UserAgentRules, String> {
-        let missing = match (&self.deny, &self.except) {
-            (Some(deny), Some(except)) => {
-                let compiled = UserAgentRules::compile(deny, except);
-                return compiled.map_err(|error| format!("[user_agent] {error}"));
-            }
-            (None, _) => "deny",
-            (Some(_), None) => "except",
-        };
-        Err(format!(
-            "[user_agent] has no '{missing}'; write both lists, an empty one as {missing} = []"
-        ))
-    }
-}
-
-impl FileSettings {
+impl Settings {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         Self::read(bytes).map_err(|error| one_line(&error))
     }
@@ -194,44 +70,12 @@ impl FileSettings {
         lost.next().map(|((name, _), _)| name)
     }
 
-    /// What signs tokens, if anything shall.
+    /// What signs tokens, if anything does.
     pub(super) fn token(&self) -> Result<Option<token::Settings>, String> {
-        self.token.as_ref().map(TokenSettings::finish).transpose()
-    }
-
-    /// The names of the settings that differ and are not rules.
-    fn changed_since(&self, other: &Self) -> Vec<&'static str> {
-        macro_rules! changed {
-            ($($name:ident),*) => {
-                [$((stringify!($name), self.$name != other.$name)),*]
-            };
-        }
-        let all = changed!(
-            htpasswd,
-            listen,
-            socket_mode,
-            socket_group,
-            workers,
-            hash_threads,
-            queue,
-            queue_seconds,
-            strikes,
-            strike_seconds,
-            realm,
-            max_bcrypt_cost,
-            allow_plaintext,
-            cache_seconds,
-            cache_capacity,
-            poll_seconds,
-            watch,
-            log_format,
-            front,
-            token
-        );
-        all.into_iter()
-            .filter(|(_, changed)| *changed)
-            .map(|(name, _)| name)
-            .collect()
+        self.token
+            .as_ref()
+            .map(super::sections::TokenSection::finish)
+            .transpose()
     }
 }
 
@@ -298,10 +142,10 @@ fn line(text: &str, place: usize) -> usize {
 /// Reads the rules again, and says what else changed and must wait for a restart. A section that
 /// the last good file had must be in the next one: without it more is allowed, and it is what half
 /// of a file looks like that somebody is still writing.
-pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
+pub(super) fn rules_parser(at_start: Settings) -> ParseRules {
     let mut last_good = at_start.clone();
     Box::new(move |bytes| {
-        let now = FileSettings::parse(bytes)?;
+        let now = Settings::parse(bytes)?;
         let rules = now.rules()?;
         if let Some(section) = last_good.lost_in(&now) {
             return Err(format!(
@@ -317,7 +161,7 @@ pub(super) fn rules_parser(at_start: FileSettings) -> ParseRules {
         }
         // A [token] that was added is not in force.
         let token = last_good.token.take();
-        last_good = FileSettings { token, ..now };
+        last_good = Settings { token, ..now };
         Ok(rules)
     })
 }

@@ -32,7 +32,7 @@ use crate::verdict::{Challenge, Reason, UserName, Verdict};
 
 /// What finding out may cost.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct JudgeSettings {
     /// How many passwords may wait to be hashed.
     pub queue: usize,
     /// How long a request waits for its password's turn.
@@ -63,7 +63,7 @@ impl Judge {
     ///
     /// When the system gives no thread or no randomness.
     pub(crate) fn start(
-        settings: &Settings,
+        settings: &JudgeSettings,
         store: Arc<Store>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {

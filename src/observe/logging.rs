@@ -10,13 +10,25 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use jiff::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
+use serde::Deserialize;
 use serde_json::{Map, json};
 
-use crate::cli::LogFormat;
 use crate::observe::metrics::Metrics;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// The queue of lines to be written. Clones put into the same one.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! `htgate check`: reads what it is given, measures what hashes cost here, and prints what the
 //! rooms of [`crate::check`] find.
 
+mod options;
 mod report;
 mod token;
 mod users;
@@ -11,14 +12,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub(super) use self::options::Options;
+use self::options::OutputFormat;
 use self::report::Report;
 use super::{FAILED, USAGE, complain, print};
 use crate::check::users::{Modes, permissions};
 use crate::check::{Finding, Rule, Severity, nginx, told};
-use crate::cli::{CheckOptions, OutputFormat, ServeOptions};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Settings};
 
-pub(super) fn run(options: &CheckOptions) -> ExitCode {
+pub(super) fn run(options: &Options) -> ExitCode {
     let mut report = match look(options) {
         Ok(report) => report,
         Err(what) => return complain(what, USAGE),
@@ -43,7 +45,7 @@ pub(super) fn run(options: &CheckOptions) -> ExitCode {
 }
 
 /// Looks at everything that is named. An error is wrong usage.
-fn look(options: &CheckOptions) -> Result<Report, String> {
+fn look(options: &Options) -> Result<Report, String> {
     let mut report = Report::default();
     if options.htpasswd.is_none() && options.config.is_none() && options.nginx.is_none() {
         return Err("nothing to check; say --htpasswd FILE or --nginx".to_owned());
@@ -68,18 +70,19 @@ fn look(options: &CheckOptions) -> Result<Report, String> {
 
 /// The settings as `serve` would take them, with everything that is wrong in `htgate.toml`.
 fn look_at_settings(
-    options: &CheckOptions,
+    options: &Options,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Config>, String> {
     if let Some(path) = &options.config {
         findings.extend(look_at_modes(path, false));
     }
-    let given = |config| ServeOptions {
+    let given = |config| Settings {
         htpasswd: options.htpasswd.clone(),
         config,
-        limits: options.limits,
+        max_bcrypt_cost: options.limits.max_bcrypt_cost,
+        allow_plaintext: options.limits.allow_plaintext,
         hash_threads: options.hash_threads,
-        ..ServeOptions::default()
+        ..Settings::default()
     };
     let file = file(options);
     match Config::load(given(options.config.clone())) {
@@ -105,7 +108,7 @@ fn look_at_settings(
 }
 
 /// The name of `htgate.toml`.
-fn file(options: &CheckOptions) -> String {
+fn file(options: &Options) -> String {
     let path = options.config.as_deref().map(Path::display);
     path.map(|path| path.to_string()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! `htgate user`: what `htpasswd` does, for machines without it, and with nobody lost where two
 //! of them run at the same time.
 
+mod options;
 mod password;
 
 use std::collections::HashSet;
@@ -8,21 +9,21 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub(super) use self::options::Command;
+use self::options::{NamedUser, NewPassword, UsersOptions, VerifyOptions};
 use super::{FAILED, MOST_LINES, complain, print};
-use crate::cli::{NamedUser, NewPassword, UserCommand, UsersOptions, VerifyOptions};
-use crate::config::limits;
 use crate::files::replace::{Absent, Edited, ReplaceError, replace};
 use crate::files::stable_read::settle;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
 
-pub(super) fn run(command: &UserCommand) -> ExitCode {
+pub(super) fn run(command: &Command) -> ExitCode {
     let done = match command {
-        UserCommand::Add(new) => write(new, Absent::Make, htpasswd::add),
-        UserCommand::Set(new) => write(new, Absent::Refuse, htpasswd::set),
-        UserCommand::Remove(user) => remove(user),
-        UserCommand::List(options) => list(options),
-        UserCommand::Verify(options) => verify(options),
+        Command::Add(new) => write(new, Absent::Make, htpasswd::add),
+        Command::Set(new) => write(new, Absent::Refuse, htpasswd::set),
+        Command::Remove(user) => remove(user),
+        Command::List(options) => list(options),
+        Command::Verify(options) => verify(options),
     };
     done.unwrap_or_else(|what| complain(what, FAILED))
 }
@@ -134,7 +135,7 @@ fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> 
     let file = reading
         .map_err(|error| format!("{}: {error}", options.htpasswd.display()))?
         .bytes;
-    let limits = limits(options.limits).map_err(|error| error.to_string())?;
+    let limits = options.limits.limits().map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }

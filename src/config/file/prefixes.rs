@@ -330,12 +330,12 @@ fn allows_more(part: &Rules, whole: &Rules) -> bool {
 }
 
 /// At the start a part without any rule cannot be told from a file that never had one.
-fn may_be_whole(part: &FileSettings) -> bool {
+fn may_be_whole(part: &Settings) -> bool {
     part.access.is_empty() && part.groups.is_none()
 }
 
-fn read(text: &str) -> Option<(Rules, FileSettings)> {
-    let file = FileSettings::parse(text.as_bytes()).ok()?;
+fn read(text: &str) -> Option<(Rules, Settings)> {
+    let file = Settings::parse(text.as_bytes()).ok()?;
     Some((file.rules().ok()?, file))
 }
 
@@ -357,7 +357,7 @@ proptest! {
                     prop_assert!(!allows_more(&rules, &whole), "at a reload: {}", shown);
                 }
             }
-            let Ok(part) = FileSettings::parse(bytes) else {
+            let Ok(part) = Settings::parse(bytes) else {
                 continue;
             };
             prop_assert!(!is_blank(bytes), "nothing is taken for a file");

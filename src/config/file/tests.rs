@@ -3,7 +3,7 @@
 use super::*;
 
 fn error(text: &str) -> String {
-    FileSettings::parse(text.as_bytes())
+    Settings::parse(text.as_bytes())
         .and_then(|file| file.rules())
         .unwrap_err()
 }
@@ -76,7 +76,7 @@ fn faults_are_one_line_with_their_place() {
 #[test]
 fn user_agents_are_the_built_in_ones_or_both_lists() {
     let admits = |text: &str, agent: &str| {
-        let file = FileSettings::parse(text.as_bytes()).unwrap();
+        let file = Settings::parse(text.as_bytes()).unwrap();
         file.rules().unwrap().user_agents.admit(agent.as_bytes())
     };
     let old = "Go 1.1 package http";
@@ -103,7 +103,7 @@ fn a_section_that_is_gone_is_refused_until_a_restart() {
         (RULE.to_owned(), "access = []".to_owned(), "[[access]]"),
     ];
     for (before, after, section) in rows {
-        let mut parse = rules_parser(FileSettings::parse(before.as_bytes()).unwrap());
+        let mut parse = rules_parser(Settings::parse(before.as_bytes()).unwrap());
         let expected = format!("{section} is gone; put it back, or restart htgate to do without");
         let error = parse(after.as_bytes()).unwrap_err();
         assert!(error.starts_with(&expected), "{after}: {error}");
@@ -116,7 +116,7 @@ fn a_section_that_is_gone_is_refused_until_a_restart() {
 
 #[test]
 fn a_section_that_is_gained_may_not_be_lost_again() {
-    let mut parse = rules_parser(FileSettings::default());
+    let mut parse = rules_parser(Settings::default());
     let files = [
         "# nothing\n".to_owned(),
         RULE.to_owned(),
@@ -158,7 +158,7 @@ fn rules_come_after_what_limits_them() {
         ),
     ];
     for (text, expected) in rows {
-        let seen = FileSettings::parse(text.as_bytes()).err();
+        let seen = Settings::parse(text.as_bytes()).err();
         let expected = expected
             .map(|place| format!("{place} stands after the access rules; write it before them"));
         assert_eq!(seen, expected, "{text}");

@@ -19,6 +19,12 @@ pub(crate) enum Address {
     Systemd,
 }
 
+impl Default for Address {
+    fn default() -> Self {
+        Self::Tcp(([127, 0, 0, 1], 8080).into())
+    }
+}
+
 impl FromStr for Address {
     type Err = BadAddress;
 

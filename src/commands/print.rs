@@ -2,16 +2,24 @@
 
 use std::io;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
 
+/// Which shell.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: htgate completions bash > /etc/bash_completion.d/htgate")]
+pub(crate) struct CompletionOptions {
+    /// The shell.
+    pub shell: Shell,
+}
+
 /// A script that completes the command line in a shell.
-pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+pub(crate) fn completions(options: &CompletionOptions) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "htgate", &mut script);
+    clap_complete::generate(options.shell, &mut Cli::command(), "htgate", &mut script);
     script
 }
 

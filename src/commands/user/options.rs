@@ -1,19 +1,17 @@
-//! The commands beside `serve`: for users, for faults, and for the shell.
+//! What `htgate user` is asked.
 
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::{Args, Subcommand};
 
-use super::LimitOptions;
-use crate::check::Rule;
+use crate::config::LimitOptions;
 use crate::htpasswd::Name;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
-pub(crate) enum UserCommand {
+pub(crate) enum Command {
     /// Add a user; refused if there is one of that name.
     #[command(
         after_help = "Examples: htgate user add --htpasswd /etc/htgate/users/htpasswd alice\n          \
@@ -98,53 +96,4 @@ pub(crate) struct VerifyOptions {
     /// The user's name.
     #[arg(value_parser = OsStringValueParser::new().try_map(|name| Name::new(name.as_bytes())))]
     pub name: Name,
-}
-
-/// What to look at.
-#[derive(Args, Debug)]
-#[command(
-    after_help = "Examples: htgate check --htpasswd /etc/htgate/users/htpasswd\n          \
-                  nginx -T | htgate check --nginx\n\n\
-                  Exit code 1 if something must be mended. Each finding ends in the name of its \
-                  rule, which --ignore takes."
-)]
-pub(crate) struct CheckOptions {
-    /// The htpasswd file.
-    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
-    pub htpasswd: Option<PathBuf>,
-    /// The htgate.toml.
-    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// What a hash may be and cost.
-    #[command(flatten)]
-    pub limits: LimitOptions,
-    /// Passwords that are hashed at once [default: the number of cores].
-    #[arg(long, env = "HTGATE_HASH_THREADS", value_name = "N")]
-    pub hash_threads: Option<usize>,
-    /// The output of 'nginx -T' [default: standard input].
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
-    pub nginx: Option<PathBuf>,
-    /// How findings are printed.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: OutputFormat,
-    /// Leave the findings of a rule out; may be repeated.
-    #[arg(long, value_name = "RULE")]
-    pub ignore: Vec<Rule>,
-}
-
-/// How something is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// Which shell.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: htgate completions bash > /etc/bash_completion.d/htgate")]
-pub(crate) struct CompletionOptions {
-    /// The shell.
-    pub shell: Shell,
 }

@@ -1,0 +1,94 @@
+//! The sections of `htgate.toml` that are neither settings nor access rules.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::rules::user_agent::UserAgentRules;
+use crate::token::{self, KeyId, OTHER_PATHS};
+
+/// `[user_agent]`, which replaces the built-in lists. It names both: half of a file that somebody
+/// is still writing must not allow more than all of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserAgentSection {
+    deny: Option<Vec<String>>,
+    except: Option<Vec<String>>,
+}
+
+impl UserAgentSection {
+    pub(super) fn compile(&self) -> Result<UserAgentRules, String> {
+        let missing = match (&self.deny, &self.except) {
+            (Some(deny), Some(except)) => {
+                let compiled = UserAgentRules::compile(deny, except);
+                return compiled.map_err(|error| format!("[user_agent] {error}"));
+            }
+            (None, _) => "deny",
+            (Some(_), None) => "except",
+        };
+        Err(format!(
+            "[user_agent] has no '{missing}'; write both lists, an empty one as {missing} = []"
+        ))
+    }
+}
+
+/// `[token]`: without it there is no token endpoint.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenSection {
+    key: PathBuf,
+    certificate: PathBuf,
+    service: String,
+    issuer: Option<String>,
+    path: Option<String>,
+    lifetime_seconds: Option<u64>,
+    key_id: Option<KeyId>,
+}
+
+impl TokenSection {
+    pub(super) fn finish(&self) -> Result<token::Settings, String> {
+        let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
+        let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
+        for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
+            if value.is_empty() || value.contains(char::is_control) {
+                return Err(format!(
+                    "[token] {name}: {value:?} is not a name; write the registry's"
+                ));
+            }
+        }
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
+        if !is_path || OTHER_PATHS.contains(&path) {
+            return Err(format!(
+                "[token] path: {path:?} cannot be answered; write a path like \"/token\""
+            ));
+        }
+        let seconds = self.lifetime_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS);
+        if !(SHORTEST_LIFETIME_SECONDS..=LONGEST_LIFETIME_SECONDS).contains(&seconds) {
+            return Err(format!(
+                "[token] lifetime_seconds: must be between {SHORTEST_LIFETIME_SECONDS} and \
+                 {LONGEST_LIFETIME_SECONDS}, got {seconds}"
+            ));
+        }
+        Ok(token::Settings {
+            key: self.key.clone(),
+            certificate: self.certificate.clone(),
+            key_id: self.key_id.unwrap_or_default(),
+            issuer: issuer.to_owned(),
+            service: self.service.clone(),
+            lifetime: Duration::from_secs(seconds),
+            path: path.to_owned(),
+        })
+    }
+}
+
+const DEFAULT_ISSUER: &str = "htgate";
+const DEFAULT_TOKEN_PATH: &str = "/token";
+/// As long as distribution's own token server has it.
+const DEFAULT_LIFETIME_SECONDS: u64 = 300;
+/// Clients take less for as much, and would send tokens that have ended ("token authentication" of
+/// the distribution project, `expires_in`).
+const SHORTEST_LIFETIME_SECONDS: u64 = 60;
+/// A user who is removed may still pull for so long.
+const LONGEST_LIFETIME_SECONDS: u64 = 3600;
