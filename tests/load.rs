@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+#[path = "suite/support/mod.rs"]
 mod support;
 
 use std::fs;

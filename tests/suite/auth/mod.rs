@@ -1,0 +1,7 @@
+//! What /auth answers, what a password costs, and what guessing costs.
+
+mod answers;
+mod attack;
+mod audit;
+mod formats;
+mod verification;

@@ -1,0 +1,9 @@
+//! What is shipped around the program: compose, packages, units, Kubernetes, monitoring.
+
+mod compose;
+mod compose_token;
+mod ingress;
+mod kubernetes;
+mod monitoring;
+mod package;
+mod systemd;

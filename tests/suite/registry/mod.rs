@@ -1,0 +1,3 @@
+//! A real registry behind the gate, and its clients.
+
+mod proxied;

@@ -1,0 +1,8 @@
+//! Access rules: which request is which operation, and who may do it.
+
+mod clients;
+mod explain;
+mod fronts;
+mod reloaded;
+mod requests;
+mod servers;

@@ -1,0 +1,14 @@
+//! Tokens for a registry, end to end: the real htgate signs them, a real registry checks them,
+//! and real clients ask for them through the real nginx with the shipped files.
+
+mod answers;
+mod bounds;
+mod clients;
+mod forged;
+mod jwt;
+mod keys;
+mod random;
+mod revoked;
+mod rotation;
+mod scene;
+mod through_nginx;
