@@ -16,6 +16,8 @@ check:
 
 # licences, sources and duplicates of the dependencies (needs cargo-deny)
 deny:
+	@command -v cargo-deny >/dev/null || { \
+		echo "cargo-deny is not installed; type 'cargo install --locked cargo-deny'" >&2; exit 1; }
 	cargo deny --all-features check bans licenses sources
 
 # the measurements in the README, beside every peer

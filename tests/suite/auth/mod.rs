@@ -4,4 +4,5 @@ mod answers;
 mod attack;
 mod audit;
 mod formats;
+mod queue;
 mod verification;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
 use crate::support::{attempt, folder, repository, run, said, skip};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// It carries the schemas of the Kubernetes releases from 1.25 to its own.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
 use crate::support::{Gate, basic, folder, line, repository, run, said};
+use serde_json::Value;
 
 #[test]
 fn alerts_go_off_when_they_should() {

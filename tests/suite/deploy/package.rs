@@ -9,17 +9,22 @@ use std::time::Duration;
 use crate::support::{attempt, folder, is_root, line, repository, run, said, skip};
 
 /// Makes the packages of a checkout, and returns the names and digests of all of them.
-fn make(checkout: &Path, binary: Option<&str>, out: &Path) -> String {
+fn make(checkout: &Path, binary: &str, out: &Path) -> String {
     let mut command = Command::new(checkout.join("scripts/package.sh"));
     command
         .env("HTGATE_PACKAGE_FOLDER", out)
         // A checkout without git has no time of its own.
-        .env("SOURCE_DATE_EPOCH", "1700000000");
-    if let Some(binary) = binary {
-        command.env("HTGATE_BINARY", binary);
-    }
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .env("HTGATE_BINARY", binary);
     run(&mut command);
     fs::read_to_string(out.join("SHA256SUMS")).unwrap()
+}
+
+/// The tested binary, without what debuggers need, which takes a minute to compress.
+fn stripped(folder: &Path) -> String {
+    let binary = folder.join("htgate").display().to_string();
+    run(Command::new("strip").args(["-o", &binary, env!("CARGO_BIN_EXE_htgate")]));
+    binary
 }
 
 /// A copy of what git tracks, in another folder, with other times and other modes.
@@ -38,14 +43,11 @@ fn copy_of_the_checkout(to: &Path) {
 #[test]
 fn the_same_sources_are_the_same_bytes() {
     let folder = folder();
-    let binary = folder.path().join("htgate").display().to_string();
-    // Without what debuggers need, which takes a minute to compress.
-    run(Command::new("strip").args(["-o", &binary, env!("CARGO_BIN_EXE_htgate")]));
-    let binary = Some(binary.as_str());
-    let first = make(&repository(""), binary, &folder.path().join("first"));
+    let binary = stripped(folder.path());
+    let first = make(&repository(""), &binary, &folder.path().join("first"));
     let copy = folder.path().join("elsewhere/with another name");
     copy_of_the_checkout(&copy);
-    let second = make(&copy, binary, &folder.path().join("second"));
+    let second = make(&copy, &binary, &folder.path().join("second"));
     assert!(
         first.contains(".deb") && first.contains(".tar.gz"),
         "{first}"
@@ -120,7 +122,7 @@ fn debian_installs_runs_and_forgets_it() {
         return skip(test, &format!("debootstrap fails: {}", said(&made)));
     }
     let packages = folder.path().join("packages");
-    make(&repository(""), None, &packages);
+    make(&repository(""), &stripped(folder.path()), &packages);
     let deb = fs::read_dir(&packages)
         .unwrap()
         .map(|entry| entry.unwrap().path());

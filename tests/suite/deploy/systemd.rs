@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{
-    Connection, Target, attempt, basic, eventually, folder, free_port, line, said, signal,
+    Begin as _, Connection, Target, attempt, basic, eventually, folder, free_port, line, said,
+    signal,
 };
 use tempfile::TempDir;
 
@@ -51,8 +52,7 @@ impl Activated {
             .arg("--htpasswd")
             .arg(folder.path().join("htpasswd"))
             .stderr(File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
+            .begin();
         let activated = Self {
             folder,
             process: Process(child),
@@ -154,8 +154,7 @@ fn what_cannot_be_listened_on_is_told() {
             .arg(folder.path().join("htpasswd"))
             .stderr(File::create(&log).unwrap())
             .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+            .begin();
         let _process = Process(child);
         eventually("the socket is open", Duration::from_secs(10), || {
             socket.exists()

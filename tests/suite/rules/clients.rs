@@ -4,7 +4,9 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::support::{Docker, Native, RULES, Skopeo, attempt, image, is_root, line, run, said, skip};
+use crate::support::{
+    Docker, Native, RULES, Skopeo, attempt, image, is_root, line, run, said, skip,
+};
 
 fn registry() -> Native {
     let folder = crate::support::folder();

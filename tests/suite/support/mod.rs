@@ -82,11 +82,58 @@ pub fn run(command: &mut Command) -> Output {
 
 /// Runs a command that may fail.
 pub fn attempt(command: &mut Command) -> Output {
-    command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    let output = command.stdin(Stdio::null()).output();
+    output.unwrap_or_else(|error| cannot_run(command, &error))
 }
+
+/// Starts a program that goes on running.
+pub trait Begin {
+    /// As `spawn` does; where the program is not installed, one line says how to get it.
+    fn begin(&mut self) -> Child;
+}
+
+impl Begin for Command {
+    fn begin(&mut self) -> Child {
+        let child = self.spawn();
+        child.unwrap_or_else(|error| cannot_run(self, &error))
+    }
+}
+
+fn cannot_run(command: &Command, error: &std::io::Error) -> ! {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        panic!("{command:?}: {error}");
+    }
+    let program = command.get_program().to_string_lossy();
+    let name = program.rsplit('/').next().unwrap_or(&program);
+    let mut packages = PACKAGES.iter();
+    let package = packages.find(|(_, programs)| programs.contains(&name));
+    let package = package.map_or(String::new(), |(package, _)| {
+        format!(" (Debian's package {package})")
+    });
+    panic!(
+        "{name} is not installed{package}; type 'make test', which installs what the tests need"
+    );
+}
+
+/// What the tests start, by the packages that scripts/test.sh installs.
+pub const PACKAGES: &[(&str, &[&str])] = &[
+    ("apache2-utils", &["htpasswd"]),
+    ("bindfs", &["bindfs"]),
+    ("curl", &["curl"]),
+    ("debootstrap", &["debootstrap"]),
+    ("docker-registry", &["docker-registry"]),
+    ("fail2ban", &["fail2ban-client", "fail2ban-regex"]),
+    ("nginx", &["nginx"]),
+    ("openssl", &["openssl"]),
+    ("podman", &["podman"]),
+    ("procps", &["pgrep"]),
+    ("prometheus", &["promtool"]),
+    ("python3-venv", &["python3"]),
+    ("skopeo", &["skopeo"]),
+    ("systemd", &["systemd-analyze", "systemd-socket-activate"]),
+    ("systemd-container", &["systemd-nspawn"]),
+    ("wrk", &["wrk"]),
+];
 
 /// Both streams of a finished command.
 pub fn said(output: &Output) -> String {

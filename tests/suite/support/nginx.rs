@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::Begin as _;
 use super::{Connection, Response, Target, basic, eventually, folder, is_root, repository, signal};
 
 /// A running nginx with its own folder; ends when dropped, and then its error log must hold
@@ -58,8 +59,7 @@ impl Nginx {
             .arg(folder.path().join("error.log"))
             .arg("-c")
             .arg(folder.path().join("nginx.conf"))
-            .spawn()
-            .expect("nginx is installed");
+            .begin();
         let mut nginx = Self { folder, child };
         let mut ended = false;
         eventually("nginx is up", Duration::from_secs(20), || {

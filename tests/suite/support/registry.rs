@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::Begin as _;
 use super::{Connection, Response, Target, eventually, folder, is_root, run, said, shipped};
 
 /// Rules for a reader, a pusher, a deleter, an admin, and for anybody.
@@ -101,8 +102,7 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
-            .spawn()
-            .expect("docker-registry is installed");
+            .begin();
         let registry = Self { folder, child };
         eventually("the registry is up", Duration::from_secs(20), || {
             Connection::open(&registry.target()).is_ok()

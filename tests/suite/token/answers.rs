@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::support::{Gate, Response, authorization, line, run, said};
 use crate::token::jwt::{self, Parts, claims, granted, header};
 use crate::token::scene::{
     SERVICE, ask, certificate, gate_and_registry, json, make_key, post, prepare, prepare_with,
     registry, request, show, start, token, token_in, uri,
 };
-use crate::support::{Gate, Response, authorization, line, run, said};
 
 /// What every token's answer has.
 fn check_answer(answer: &Response, scope: Option<&str>) {

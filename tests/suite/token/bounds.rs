@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::token::scene::{SERVICE, ask, json, post, prepare, start, start_with, token_in, uri};
 use crate::support::{Gate, Response, Target, authorization, eventually, send};
+use crate::token::scene::{SERVICE, ask, json, post, prepare, start, start_with, token_in, uri};
 
 const GOOD: &str = "grant_type=password&service=registry.test&client_id=test&username=reader";
 

@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::token::scene::{SERVICE, configure, prepare, start, uri};
 use crate::support::{
     Docker, Gate, Nginx, RULES, Registry, Skopeo, attempt, free_port, image, repository, run, said,
 };
+use crate::token::scene::{SERVICE, configure, prepare, start, uri};
 
 /// htgate and a registry behind nginx, for clients on this machine.
 struct House {

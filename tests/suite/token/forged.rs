@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::support::{Connection, Registry, Response, authorization, run};
 use crate::token::jwt::{self, Parts, claims, header};
 use crate::token::scene::{
     SERVICE, bearer, certificate, gate_and_registry, key, make_key, prepare, prepare_with, request,
     show, start, token, token_in, uri,
 };
-use crate::support::{Connection, Registry, Response, authorization, run};
 
 const PULL: &[&str] = &["repository:team/app:pull"];
 

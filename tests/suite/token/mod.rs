@@ -6,6 +6,7 @@ mod bounds;
 mod clients;
 mod forged;
 mod jwt;
+mod keyring;
 mod keys;
 mod random;
 mod revoked;

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::support::{Connection, Target, authorization};
 use crate::token::jwt::claims;
 use crate::token::scene::{
     SERVICE, bearer, certificate, configure, prepare, registry, start, token_in, uri,
 };
-use crate::support::{Connection, Target, authorization};
 
 /// Nobody, and four who have passwords; the last one has no rule of his own. Those with more
 /// rights come more often.

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use crate::support::{Gate, RULES, authorization, both_ways, eventually, run};
 use crate::token::jwt::granted;
 use crate::token::scene::{SERVICE, ask, configure, post, prepare, start_with, token, uri};
-use crate::support::{Gate, RULES, authorization, both_ways, eventually, run};
 
 fn htpasswd(gate: &Gate, options: &[&str], user: &[&str]) {
     run(Command::new("htpasswd")

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::support::{Gate, both_ways, eventually, line, run, said};
 use crate::token::jwt::header;
 use crate::token::scene::{
     SERVICE, ask, certificate, key, make_key, prepare, prepare_with, registry, show, start,
     start_with, token, uri,
 };
-use crate::support::{Gate, both_ways, eventually, line, run, said};
 
 /// The certificate that a token names.
 fn signer(token: &str) -> String {

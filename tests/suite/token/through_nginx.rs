@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::thread;
 
+use crate::support::{Connection, Nginx, Response, authorization, folder, repository, run, send};
 use crate::token::scene::{
     SERVICE, bearer, certificate, gate_and_registry, json, prepare, registry, start, token_in, uri,
 };
-use crate::support::{Connection, Nginx, Response, authorization, folder, repository, run, send};
 
 /// The http context of the shipped files before a registry and this socket of htgate's.
 fn shipped(

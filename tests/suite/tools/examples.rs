@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use htgate::RulesFile;
 use crate::support::repository;
+use htgate::RulesFile;
 
 /// The texts between two lines.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {

@@ -1,6 +1,7 @@
 //! The command line: check, user, the examples and the process itself.
 
 mod check;
+mod drift;
 mod examples;
 mod process;
 mod user;

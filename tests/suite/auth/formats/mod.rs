@@ -17,8 +17,8 @@ use htgate::htpasswd::{LineFault, Users};
 use htgate::request::Field;
 use htgate::request::credentials::Presented;
 
-use lines::{Entry, Random};
 use crate::support::{Connection, Gate, Nginx, attempt, basic, folder};
+use lines::{Entry, Random};
 
 const LIMITS: Limits = Limits {
     max_bcrypt_cost: 14,

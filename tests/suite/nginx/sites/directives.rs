@@ -13,10 +13,10 @@ use crate::nginx::sites::backends::{gone, slow};
 use crate::nginx::sites::knows;
 use crate::nginx::sites::merged::{Level, ROWS, Row};
 use crate::nginx::sites::scene::{shipped_with, without};
+use crate::nginx::sites::unmerged::UNMERGED;
 use crate::support::{
     Connection, Gate, Nginx, Response, authorization, folder, line, run, send, signal, skip,
 };
-use crate::nginx::sites::unmerged::UNMERGED;
 
 /// htgate with a token endpoint, and the relay through which nginx asks it: late enough for short
 /// timeouts to count.

@@ -19,9 +19,9 @@ mod unmerged;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::signal;
 use backends::{fastcgi, slow};
 use scene::{Site, State, faults, gate, serve};
-use crate::support::signal;
 
 /// Every row of the table.
 fn sites() -> Vec<&'static Site> {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{EVENTS, Gate, POLL, eventually, folder, is_root, line, signal, skip};
+use crate::support::{
+    Begin as _, EVENTS, Gate, POLL, eventually, folder, is_root, line, signal, skip,
+};
 
 /// A folder that is also mounted elsewhere by a process that can be stopped.
 struct Hanging {
@@ -31,8 +33,7 @@ impl Hanging {
             .args(["-f", "-o", "attr_timeout=0,entry_timeout=0,direct_io"])
             .args([&below, &mount])
             .stderr(Stdio::null())
-            .spawn()
-            .expect("bindfs is installed");
+            .begin();
         let hanging = Self {
             _folder: folder,
             mount,

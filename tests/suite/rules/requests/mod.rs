@@ -8,11 +8,11 @@ mod rows;
 use std::fs;
 use std::time::Duration;
 
+use crate::support::{Gate, Nginx, Registry, Understood, authorization, eventually, line, send};
 use htgate::request::{BodyType, Field, Request};
 use htgate::rules::access::{Asked, RequestLine};
 use mounts::mounts;
 use rows::{Row, claims, endpoints, paths};
-use crate::support::{Gate, Nginx, Registry, Understood, authorization, eventually, line, send};
 
 const RULES: &str = r#"
 [groups]

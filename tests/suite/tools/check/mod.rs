@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
 use crate::support::{attempt, folder, line, run, said};
+use serde_json::Value;
 
 fn check(arguments: &[&str]) -> Output {
     attempt(

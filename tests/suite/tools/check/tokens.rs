@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{folder, line, run};
 use super::{check, said, write};
+use crate::support::{folder, line, run};
 
 /// Makes keys with their certificates: `token.key` and `token.crt` in a folder of their own.
 fn init(folder: &Path, options: &[&str]) {

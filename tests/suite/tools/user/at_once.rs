@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{folder, line, said};
 use super::{feed, htpasswd_accepts, start, user};
+use crate::support::{folder, line, said};
 
 fn random(below: u64) -> u64 {
     getrandom::u64().unwrap() % below

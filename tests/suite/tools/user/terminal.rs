@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::htpasswd_accepts;
-use crate::support::{attempt, folder, said};
+use crate::support::{Begin as _, attempt, folder, said};
 
 /// A program on a terminal of its own, with what it shows.
 struct Terminal {
@@ -21,7 +21,7 @@ impl Terminal {
         script.args(["-qefc", command, "/dev/null"]);
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped());
         Self {
-            child: script.spawn().unwrap(),
+            child: script.begin(),
             shown: String::new(),
         }
     }
