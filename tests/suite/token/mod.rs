@@ -5,6 +5,7 @@ mod answers;
 mod bounds;
 mod clients;
 mod forged;
+mod init;
 mod jwt;
 mod keyring;
 mod keys;
