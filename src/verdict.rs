@@ -106,7 +106,7 @@ pub(crate) enum Reason {
     Access,
     /// Too many wrong passwords from there, or too many waiting.
     Throttled,
-    /// The waiting room is full.
+    /// The queue is full.
     Busy,
     /// We failed.
     Fault,

@@ -27,7 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("verdict", 2),
     ("token", 3),
     ("check", 4),
-    ("observe", 6),
+    ("observe", 5),
     ("store", 6),
     ("judge", 7),
     ("http", 8),
@@ -159,5 +159,24 @@ fn no_file_is_too_long() {
     for (_, path, text) in files {
         let lines = text.lines().count();
         assert!(lines <= LONGEST_FILE, "{}: {lines} lines", path.display());
+    }
+}
+
+/// The same layout in the words of the documents.
+#[test]
+fn documents_have_the_same_wings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let architecture = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let rows = architecture.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let floor = cells.next()?.parse::<u8>().ok()?;
+        Some((cells.next()?.trim_matches('`').to_owned(), floor))
+    });
+    let floors = FLOORS.iter().map(|(wing, floor)| ((*wing).to_owned(), *floor));
+    let rows: BTreeMap<_, _> = rows.collect();
+    assert_eq!(rows, floors.collect(), "ARCHITECTURE.md and FLOORS");
+    let map = fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    for wing in rows.keys() {
+        assert!(map.contains(&format!("`{wing}`")), "src/lib.rs: {wing}");
     }
 }
