@@ -60,7 +60,7 @@ fn ask(address: &Address) -> io::Result<String> {
             exchange(stream)
         }
         Address::Systemd => Err(io::Error::other(
-            "its socket unit knows where that is; say --listen ADDRESS",
+            "its socket unit knows where that is; use --listen ADDRESS",
         )),
     }
 }
@@ -72,7 +72,7 @@ fn exchange(mut stream: impl Read + Write) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Who listens on every address is asked over the loopback.
+/// An htgate that listens on every address is asked over the loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// List the users with the format and cost of their hashes, and the lines that are faulty.
     #[command(after_help = "Example: htgate user list --htpasswd /etc/htgate/users/htpasswd")]
     List(UsersOptions),
-    /// Hold a password against the file; exit code 1 if it is not the user's.
+    /// Verify a password; exit code 1 if it does not match.
     #[command(after_help = "Example: htgate user verify alice")]
     Verify(VerifyOptions),
 }
@@ -75,7 +75,7 @@ pub(crate) struct NewPassword {
     /// Where the password comes from.
     #[command(flatten)]
     pub password: PasswordOptions,
-    /// Make a password up, and print it once.
+    /// Generate a password and print it.
     #[arg(long, conflicts_with = "password_stdin")]
     pub generate: bool,
     /// The bcrypt cost, 4 to 17: each step doubles the time of a hash, and of a guess.
@@ -84,7 +84,7 @@ pub(crate) struct NewPassword {
     pub cost: u8,
 }
 
-/// Whose password to hold against the file.
+/// Whose password to verify.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyOptions {
     /// The file.

@@ -27,7 +27,7 @@ pub(super) fn new(from_stdin: bool) -> Result<Password, String> {
     Ok(password)
 }
 
-/// A password to hold against the file.
+/// A password to check with the file.
 pub(super) fn known(from_stdin: bool) -> Result<Password, String> {
     if from_stdin {
         from_standard_input()
@@ -56,12 +56,12 @@ pub(super) fn generate() -> Result<Password, String> {
 /// Whether a password can be used with bcrypt and sent by clients.
 fn acceptable(password: &[u8]) -> Result<(), String> {
     match password {
-        [] => Err("the password is empty; say one".to_owned()),
+        [] => Err("the password is empty; enter one".to_owned()),
         _ if password.len() > BCRYPT_KEY => Err(format!(
-            "bcrypt keeps only the first {BCRYPT_KEY} bytes of a password; say a shorter one"
+            "bcrypt keeps only the first {BCRYPT_KEY} bytes of a password; choose a shorter one"
         )),
         _ if password.iter().any(u8::is_ascii_control) => {
-            Err("the password has control characters, or several lines; say another".to_owned())
+            Err("the password has control characters, or several lines; choose another".to_owned())
         }
         _ => Ok(()),
     }
@@ -93,7 +93,7 @@ fn ask(prompt: &str) -> Result<Password, String> {
             Err("interrupted; nothing is changed".to_owned())
         }
         Err(error) => Err(format!(
-            "no terminal to ask for a password on ({error}); say --password-stdin"
+            "no terminal to ask for a password on ({error}); use --password-stdin"
         )),
     }
 }

@@ -179,7 +179,13 @@ fn wake_up(socket: &Path) -> Option<Connection> {
     if datagram.send_to(b"x", socket).is_ok() {
         return None;
     }
-    Some(Connection::open(&Target::Unix(socket.to_owned())).unwrap())
+    // The file is there a moment before somebody listens.
+    let mut connection = None;
+    eventually("somebody listens", Duration::from_secs(10), || {
+        connection = Connection::open(&Target::Unix(socket.to_owned())).ok();
+        connection.is_some()
+    });
+    connection
 }
 
 #[test]
@@ -206,7 +212,7 @@ fn without_systemd_there_is_nothing_to_listen_on() {
     }
     let mut health = Command::new(env!("CARGO_BIN_EXE_htgate"));
     let health = said(&attempt(health.args(["health", "--listen", "systemd"])));
-    assert!(health.contains("say --listen ADDRESS"), "{health}");
+    assert!(health.contains("use --listen ADDRESS"), "{health}");
 }
 
 /// systemd's side of sd_notify(3).

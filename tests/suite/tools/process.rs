@@ -23,7 +23,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
     let unix = format!("unix:{users}");
     let directory = path("");
     let rows: &[(&[&str], i32, &str)] = &[
-        (&[], 2, "no users file; say --htpasswd FILE"),
+        (&[], 2, "no users file; use --htpasswd FILE"),
         (
             &["--htpasswd", &none],
             1,

@@ -105,7 +105,7 @@ fn the_prompt_shows_nothing_and_leaves_the_terminal_as_it_was() {
         .arg(&file);
     let output = attempt(&mut command);
     assert!(
-        said(&output).contains("say --password-stdin"),
+        said(&output).contains("use --password-stdin"),
         "{}",
         said(&output)
     );
