@@ -18,7 +18,7 @@ from stage import CHECKOUT, BenchError, Stage
 # In this order. The last ones are asked for by name: they are about decisions inside htgate.
 PARTS = ("warm", "direct", "images", "users", "reload", "cold", "attack", "unmoved", "logins",
          "memory")
-BY_NAME_ONLY = ("scheduling", "access", "token")
+BY_NAME_ONLY = ("scheduling", "access", "token", "change")
 RESULTS = CHECKOUT / "bench" / "results"
 
 
@@ -53,6 +53,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="bench/bench.sh", description=" ".join(__doc__.split("\n\n")[0].split()))
     parser.add_argument("--htgate", type=Path, default=CHECKOUT / "target/release/htgate")
+    parser.add_argument("--before", type=Path, help="the older htgate, for --only change")
     parser.add_argument("--rounds", type=int, help="turns of every subject (5; quick: 2)")
     parser.add_argument("--seconds", type=int, help="of each load (3; quick: 1)")
     parser.add_argument("--patience", type=int, default=4,

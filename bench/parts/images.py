@@ -50,8 +50,7 @@ def run(stage, options):
 
 def start(stage, quick):
     """The shipped registry server, with these gates in place of its own; and Caddy."""
-    certificate = stage.folder / "certificate"
-    command(["sh", CHECKOUT / "compose" / "certificate.sh", certificate])
+    keys = certificate(stage)
     cost_10, cost_12 = accounts.one_user(stage, "10"), accounts.one_user(stage, "12")
     authority = stage.socket("htgate")
     htgate = servers.htgate(stage, [authority], cost_12)
@@ -59,21 +58,8 @@ def start(stage, quick):
     registry = stage.socket("registry")
     servers.registry(stage, "registry", registry)
 
-    def front(name, server, backend=registry, behind=(), passes_password=False, **traits):
-        address = free_address()
-        place = stage.fresh("front")
-        replacements = {
-            "server registry:5000;": f"server {backend};",
-            "listen 443 ssl;": f"listen {address} ssl;",
-            "/etc/nginx/certs": str(certificate),
-            "include /etc/nginx/htgate-server.conf;": server,
-            "access_log /var/log/nginx/access.log htgate;": "access_log off;",
-        }
-        if passes_password:
-            replacements["proxy_set_header Authorization '';"] = ""
-        site = shipped(stage, "registry.conf", f"{place}.site.conf", replacements)
-        process = nginx(stage, place, f"{gate_http} include {site};", [address])
-        return Subject(name, address, [*behind, process], "/v2/", **traits)
+    def front(name, server, backend=registry, behind=(), **traits):
+        return registry_front(stage, name, keys, backend, gate_http, server, behind, **traits)
 
     subjects = [front(peers.NO_AUTH, "", asks=False),
                 front(HTGATE_12, gate_server, behind=[htgate])]
@@ -85,8 +71,34 @@ def start(stage, quick):
     return subjects + [
         peers.caddy(stage, cost_10, "Caddy, cost 10",
                     f"reverse_proxy unix/{path} {{\n\t\theader_up -Authorization\n\t}}",
-                    f"tls {certificate}/domain.crt {certificate}/domain.key", uri="/v2/"),
+                    f"tls {keys}/domain.crt {keys}/domain.key", uri="/v2/"),
         front("`auth_basic`, cost 10",
               f"auth_basic bench; auth_basic_user_file {cost_10};", slow=True),
         front("registry's own htpasswd, cost 10", "", own, [own_process], True, slow=True),
     ]
+
+
+def certificate(stage):
+    """A folder with a key and its certificate."""
+    folder = stage.folder / "certificate"
+    command(["sh", CHECKOUT / "compose" / "certificate.sh", folder])
+    return folder
+
+
+def registry_front(stage, name, keys, backend, http, server, behind, passes_password=False,
+                   **traits):
+    """The shipped registry server with this gate, before this registry."""
+    address = free_address()
+    place = stage.fresh("front")
+    replacements = {
+        "server registry:5000;": f"server {backend};",
+        "listen 443 ssl;": f"listen {address} ssl;",
+        "/etc/nginx/certs": str(keys),
+        "include /etc/nginx/htgate-server.conf;": server,
+        "access_log /var/log/nginx/access.log htgate;": "access_log off;",
+    }
+    if passes_password:
+        replacements["proxy_set_header Authorization '';"] = ""
+    site = shipped(stage, "registry.conf", f"{place}.site.conf", replacements)
+    process = nginx(stage, place, f"{http} include {site};", [address])
+    return Subject(name, address, [*behind, process], "/v2/", **traits)

@@ -20,7 +20,7 @@ from stage import BenchError, free_address
 
 USERS = 1_000_000
 RATE = 5_000
-MOST_SECONDS, MOST_P99 = 3, 2
+MOST_SECONDS, MOST_P99_MS = 3, 10
 
 
 def run(stage, options):
@@ -98,8 +98,9 @@ def run(stage, options):
     goals = [
         Goal("seconds until 1,000,000 new users are in effect",
              samples.median("steady, reload", "seconds"), most=MOST_SECONDS),
-        Goal(f"warm p99 meanwhile, {RATE:,} requests/s, to calm",
-             samples.ratio("steady, reload", "steady, calm", "p99_ms"), most=MOST_P99),
+        *(Goal(f"warm p99 ms in the meantime, {words}",
+               samples.median(f"{kind}, reload", "p99_ms"), most=MOST_P99_MS)
+          for kind, words in (("steady", f"{RATE:,} requests/s"), ("full", "as fast as it goes"))),
     ]
     notes = [f"From its start to its first answer htgate took {start_seconds:.2f} s with them."]
     return Findings("Reload of 1,000,000 users", samples, head, rows, goals, notes)
