@@ -66,10 +66,14 @@ impl Server {
     ///
     /// Users or rules that cannot be loaded, or a system that gives no randomness or threads.
     pub(crate) fn load(config: Config, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
-        let tokens = config.sources.token.as_ref().map(|token| http::Tokens {
-            path: token.path.clone(),
-            service: token.service.clone(),
-        });
+        let tokens = config
+            .sources
+            .token
+            .as_ref()
+            .map(|token| http::TokenEndpoint {
+                path: token.path.clone(),
+                service: token.service.clone(),
+            });
         let seed = DecoySeed::new(random()?);
         let reload =
             Reload::start(config.sources, seed, Arc::clone(&metrics)).map_err(ServeError::Load)?;

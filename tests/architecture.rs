@@ -172,7 +172,9 @@ fn documents_have_the_same_wings() {
         let floor = cells.next()?.parse::<u8>().ok()?;
         Some((cells.next()?.trim_matches('`').to_owned(), floor))
     });
-    let floors = FLOORS.iter().map(|(wing, floor)| ((*wing).to_owned(), *floor));
+    let floors = FLOORS
+        .iter()
+        .map(|(wing, floor)| ((*wing).to_owned(), *floor));
     let rows: BTreeMap<_, _> = rows.collect();
     assert_eq!(rows, floors.collect(), "ARCHITECTURE.md and FLOORS");
     let map = fs::read_to_string(root.join("src/lib.rs")).unwrap();

@@ -13,7 +13,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// What kind of thing it is.
-    pub rule: Rule,
+    pub rule: CheckRule,
     /// The file that it is in.
     pub file: String,
     /// The line, from 1, where it has one.
@@ -38,20 +38,20 @@ impl fmt::Display for Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
     /// It breaks something, or opens it.
-    Mend,
-    /// It is good to know.
-    Know,
+    Error,
+    /// It works, and may not be what was meant.
+    Note,
 }
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $severity:ident;)*) => {
         /// The kinds of findings. `docs/check.md` explains each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum Rule {
+        pub(crate) enum CheckRule {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Rule {
+        impl CheckRule {
             /// All of them.
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -74,68 +74,68 @@ macro_rules! rules {
 
 rules! {
     /// `htgate.toml` or another setting cannot be used.
-    Settings, "settings", Mend;
+    Settings, "settings", Error;
     /// An access rule that changes nothing.
-    Idle, "idle-rule", Mend;
+    Idle, "idle-rule", Error;
     /// A file cannot be read.
-    Unreadable, "unreadable", Mend;
+    Unreadable, "unreadable", Error;
     /// Nobody can log in.
-    NoUsers, "no-users", Mend;
+    NoUsers, "no-users", Error;
     /// A line of the users file is left out.
-    FaultyLine, "faulty-line", Mend;
+    FaultyLine, "faulty-line", Error;
     /// A user has several lines.
-    Duplicate, "duplicate", Mend;
+    Duplicate, "duplicate", Error;
     /// Everybody on the machine can read the hashes.
-    Readable, "readable", Mend;
+    Readable, "readable", Error;
     /// Everybody on the machine decides who gets in.
-    Writable, "writable", Mend;
+    Writable, "writable", Error;
     /// Hashes that are guessed too easily if the file is stolen.
-    WeakFormat, "weak-format", Know;
+    WeakFormat, "weak-format", Note;
     /// Hashes that keep this machine busy for long.
-    SlowFormat, "slow-format", Know;
+    SlowFormat, "slow-format", Note;
     /// The key of tokens cannot be used.
-    TokenKey, "token-key", Mend;
+    TokenKey, "token-key", Error;
     /// Its certificate makes registries refuse the tokens, or soon will.
-    TokenCertificate, "token-certificate", Mend;
+    TokenCertificate, "token-certificate", Error;
     /// A registry would know the key by another name.
-    TokenId, "token-id", Mend;
+    TokenId, "token-id", Error;
     /// Tokens that some registries do not understand, or that take long to sign.
-    TokenChoice, "token-choice", Know;
+    TokenChoice, "token-choice", Note;
     /// nginx would not understand this, or we do not see all of it.
-    Syntax, "syntax", Mend;
+    Syntax, "syntax", Error;
     /// Nothing asks htgate.
-    NoGate, "no-gate", Mend;
+    NoGate, "no-gate", Error;
     /// Anybody can ask htgate through nginx.
-    MissingInternal, "missing-internal", Mend;
+    MissingInternal, "missing-internal", Error;
     /// Bodies are sent to htgate, or announced.
-    BodyPassed, "body-passed", Mend;
+    BodyPassed, "body-passed", Error;
     /// Large bodies are refused by the auth location.
-    BodyLimit, "body-limit", Mend;
+    BodyLimit, "body-limit", Error;
     /// A connection to htgate for each request.
-    NoKeepalive, "no-keepalive", Mend;
+    NoKeepalive, "no-keepalive", Error;
     /// The answer for one is given to another.
-    ProxyCache, "proxy-cache", Mend;
+    ProxyCache, "proxy-cache", Error;
     /// An address passes instead of a password.
-    SatisfyAny, "satisfy-any", Mend;
+    SatisfyAny, "satisfy-any", Error;
     /// A refusal is turned into something else.
-    ErrorPage, "error-page", Mend;
+    ErrorPage, "error-page", Error;
     /// A location passes requests on without a password.
-    OpenLocation, "open-location", Mend;
+    OpenLocation, "open-location", Error;
     /// Another way through nginx leads to the same application.
-    Bypass, "bypass", Mend;
+    Bypass, "bypass", Error;
     /// The application, or htgate, can be reached past nginx.
-    OpenPort, "open-port", Mend;
+    OpenPort, "open-port", Error;
     /// The API header is missing on errors.
-    ApiHeader, "api-header", Mend;
+    ApiHeader, "api-header", Error;
     /// What a client sends reaches htgate.
-    ClientHeaders, "client-headers", Mend;
+    ClientHeaders, "client-headers", Error;
     /// htgate is not told what it must know.
-    MissingHeader, "missing-header", Mend;
+    MissingHeader, "missing-header", Error;
     /// Clients of a registry cannot get tokens, or use them.
-    TokenLocation, "token-location", Mend;
+    TokenLocation, "token-location", Error;
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for CheckRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -147,14 +147,14 @@ pub(crate) struct UnknownRule;
 
 impl fmt::Display for UnknownRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
-        write!(f, "say one of {}", names.join(", "))
+        let names: Vec<_> = CheckRule::ALL.iter().map(|rule| rule.name()).collect();
+        write!(f, "use one of {}", names.join(", "))
     }
 }
 
 impl std::error::Error for UnknownRule {}
 
-impl FromStr for Rule {
+impl FromStr for CheckRule {
     type Err = UnknownRule;
 
     fn from_str(text: &str) -> Result<Self, UnknownRule> {
@@ -164,8 +164,8 @@ impl FromStr for Rule {
 }
 
 /// Splits a message that is a remedy as well.
-pub(crate) fn told(rule: Rule, file: &str, line: Option<u64>, message: &str) -> Finding {
-    let (what, remedy) = message.split_once("; ").unwrap_or((message, "mend it"));
+pub(crate) fn told(rule: CheckRule, file: &str, line: Option<u64>, message: &str) -> Finding {
+    let (what, remedy) = message.split_once("; ").unwrap_or((message, "correct it"));
     Finding {
         rule,
         file: file.to_owned(),

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::{Finding, Rule, told};
+use super::{CheckRule, Finding, told};
 use crate::token::{
-    Algorithm, CERTIFICATE_NOTICE, Certificate, KeyId, PairError, Settings, Signer,
+    Algorithm, CERTIFICATE_NOTICE, Certificate, KeyId, PairError, Signer, TokenSettings,
 };
 
 /// What signs tokens.
@@ -21,9 +21,9 @@ pub(crate) struct Signs {
 
 /// What was read of `[token]`; nothing of a file that cannot be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Read<'a> {
+pub(crate) struct TokenFiles<'a> {
     /// What `htgate.toml` says.
-    pub settings: &'a Settings,
+    pub settings: &'a TokenSettings,
     /// Where it says so.
     pub config: &'a str,
     /// The key's file.
@@ -32,7 +32,7 @@ pub(crate) struct Read<'a> {
     pub certificate: Option<&'a [u8]>,
 }
 
-impl Read<'_> {
+impl TokenFiles<'_> {
     /// What is wrong with it now, and what it signs with if it does.
     pub(crate) fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
         let Self { settings, .. } = self;
@@ -45,11 +45,11 @@ impl Read<'_> {
         match &signer {
             Some(Err(PairError::Key(error))) => {
                 let file = settings.key.display().to_string();
-                findings.push(told(Rule::TokenKey, &file, None, &error.to_string()));
+                findings.push(told(CheckRule::TokenKey, &file, None, &error.to_string()));
             }
             Some(Err(error @ PairError::Mismatch)) => {
                 findings.push(about_certificate(
-                    Rule::TokenCertificate,
+                    CheckRule::TokenCertificate,
                     &error.to_string(),
                 ));
             }
@@ -60,7 +60,7 @@ impl Read<'_> {
             Some(Ok(chain)) => chain,
             Some(Err(error)) => {
                 findings.push(about_certificate(
-                    Rule::TokenCertificate,
+                    CheckRule::TokenCertificate,
                     &error.to_string(),
                 ));
                 Vec::new()
@@ -71,10 +71,12 @@ impl Read<'_> {
         let misnamed = chain.first().is_some_and(Certificate::has_short_coordinate);
         match settings.key_id {
             KeyId::X5c => {
-                findings.extend(dates.map(|what| about_certificate(Rule::TokenCertificate, &what)));
+                findings.extend(
+                    dates.map(|what| about_certificate(CheckRule::TokenCertificate, &what)),
+                );
             }
             KeyId::JwkThumbprint if misnamed => {
-                findings.push(about_certificate(Rule::TokenId, MISNAMED));
+                findings.push(about_certificate(CheckRule::TokenId, MISNAMED));
             }
             KeyId::JwkThumbprint | KeyId::Libtrust => (),
         }
@@ -83,7 +85,7 @@ impl Read<'_> {
             ends: Certificate::first_end(&chain).unwrap_or(now),
         });
         let choices = self.choices(signs.map(|signs| signs.algorithm));
-        findings.extend(choices.map(|what| told(Rule::TokenChoice, self.config, None, what)));
+        findings.extend(choices.map(|what| told(CheckRule::TokenChoice, self.config, None, what)));
         (findings, signs)
     }
 
@@ -137,10 +139,10 @@ const MISNAMED: &str = "a coordinate of this key begins with a zero byte, and re
                         such a key of its rootcertbundle by another thumbprint than the right \
                         one; make a new key with 'htgate token init'";
 const ONLY_3: &str = "key_id \"jwk-thumbprint\" is what registry 3.x knows keys by, and 2.8 not, \
-                      and 3.0 no P-256 key of its rootcertbundle; say \"x5c\" where the registry \
+                      and 3.0 no P-256 key of its rootcertbundle; use \"x5c\" where the registry \
                       has a rootcertbundle";
 const ONLY_2: &str = "key_id \"libtrust\" is what registry 2.8 knows keys by, and 3.x not; \
-                      say \"x5c\", which both understand";
+                      use \"x5c\", which both understand";
 const SLOW: &str = "an RSA key takes many times as long to sign as one of P-256, and its tokens \
                     are longer; make one with 'htgate token init' unless RSA is asked of you";
 
@@ -153,8 +155,8 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    fn settings(key_id: KeyId) -> Settings {
-        Settings {
+    fn settings(key_id: KeyId) -> TokenSettings {
+        TokenSettings {
             key: "k".into(),
             certificate: "c".into(),
             key_id,
@@ -172,7 +174,7 @@ mod tests {
     /// Each finding as "FILE RULE: WHAT".
     fn seen(key_id: KeyId, key: &str, certificate: &str, now: SystemTime) -> Vec<String> {
         let settings = settings(key_id);
-        let read = Read {
+        let read = TokenFiles {
             settings: &settings,
             config: "t",
             key: Some(key.as_bytes()),
@@ -182,9 +184,9 @@ mod tests {
         for finding in &findings {
             let text = finding.to_string();
             assert!(!text.contains('\n') && !text.contains("-----"), "{text}");
-            assert_ne!(finding.remedy, "mend it", "{text}");
+            assert_ne!(finding.remedy, "correct it", "{text}");
         }
-        let works = findings.iter().all(|it| it.rule != Rule::TokenKey);
+        let works = findings.iter().all(|it| it.rule != CheckRule::TokenKey);
         assert!(signs.is_none() || works, "{findings:#?}");
         findings
             .iter()
@@ -286,11 +288,14 @@ mod tests {
     fn a_key_that_registry_3_1_knows_by_another_name() {
         for (key_id, expected) in [
             (KeyId::X5c, &[][..]),
-            (KeyId::JwkThumbprint, &[Rule::TokenId, Rule::TokenChoice]),
-            (KeyId::Libtrust, &[Rule::TokenChoice]),
+            (
+                KeyId::JwkThumbprint,
+                &[CheckRule::TokenId, CheckRule::TokenChoice],
+            ),
+            (KeyId::Libtrust, &[CheckRule::TokenChoice]),
         ] {
             let settings = settings(key_id);
-            let read = Read {
+            let read = TokenFiles {
                 settings: &settings,
                 config: "t",
                 key: None,

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Finding, Rule, told};
+use super::{CheckRule, Finding, told};
 use crate::hash::Kind;
 use crate::htpasswd::{LineErrors, LineFault, Users};
 
 /// The users of one kind of hash.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
+pub(crate) struct FormatRow {
     /// The format with its cost.
     pub kind: Kind,
     /// How many users have it.
@@ -27,14 +27,19 @@ pub(crate) struct Modes {
 }
 
 /// Faults of the lines, and of the formats.
-pub(crate) fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]) -> Vec<Finding> {
+pub(crate) fn lines(
+    file: &str,
+    users: &Users,
+    errors: &LineErrors,
+    rows: &[FormatRow],
+) -> Vec<Finding> {
     let mut findings: Vec<_> = errors
         .first()
         .iter()
         .map(|error| {
             let rule = match error.fault {
-                LineFault::Duplicate => Rule::Duplicate,
-                _ => Rule::FaultyLine,
+                LineFault::Duplicate => CheckRule::Duplicate,
+                _ => CheckRule::FaultyLine,
             };
             told(rule, file, Some(error.line), &error.fault.to_string())
         })
@@ -42,11 +47,11 @@ pub(crate) fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
         let what = format!("{untold} more lines are left out; is this a users file?");
-        findings.push(told(Rule::FaultyLine, file, None, &what));
+        findings.push(told(CheckRule::FaultyLine, file, None, &what));
     }
     if users.count() == 0 {
         let what = "no users, so nobody can log in; add one with 'htgate user add NAME'";
-        findings.push(told(Rule::NoUsers, file, None, what));
+        findings.push(told(CheckRule::NoUsers, file, None, what));
     }
     for row in rows {
         let (kind, count) = (row.kind, row.users);
@@ -55,7 +60,7 @@ pub(crate) fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]
                 "{count} with {kind}, which is guessed too easily if the file is stolen; set \
                  those passwords anew with 'htgate user set NAME'"
             );
-            findings.push(told(Rule::WeakFormat, file, None, &what));
+            findings.push(told(CheckRule::WeakFormat, file, None, &what));
         }
         if row.took.is_none_or(|took| took > SLOW) {
             let took = row.took.map_or_else(
@@ -66,7 +71,7 @@ pub(crate) fn lines(file: &str, users: &Users, errors: &LineErrors, rows: &[Row]
                 "{count} with {kind}, of which one hash takes {took} here; set those passwords \
                  anew with a lower --cost"
             );
-            findings.push(told(Rule::SlowFormat, file, None, &what));
+            findings.push(told(CheckRule::SlowFormat, file, None, &what));
         }
     }
     findings
@@ -81,14 +86,14 @@ pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding
             "everybody on this machine can read the hashes (mode {mode:04o}); give the file the \
              group that htgate runs as, and mode 0640"
         );
-        findings.push(told(Rule::Readable, file, None, &what));
+        findings.push(told(CheckRule::Readable, file, None, &what));
     }
     if mode & WRITE_BY_OTHERS != 0 {
         let what = format!(
             "everybody on this machine decides who gets in (mode {mode:04o}); take the \
              permission to write away with 'chmod o-w'"
         );
-        findings.push(told(Rule::Writable, file, None, &what));
+        findings.push(told(CheckRule::Writable, file, None, &what));
     }
     let mode = modes.folder & 0o7777;
     if mode & WRITE_BY_OTHERS != 0 && mode & STICKY == 0 {
@@ -96,14 +101,14 @@ pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding
             "everybody on this machine can put another file in its place (its folder has mode \
              {mode:04o}); take the permission to write away with 'chmod o-w' on the folder"
         );
-        findings.push(told(Rule::Writable, file, None, &what));
+        findings.push(told(CheckRule::Writable, file, None, &what));
     }
     findings
 }
 
 /// How many users can log in in a second when nothing is remembered; `None` without users, or
 /// where that was not measured.
-pub(crate) fn cold_logins(rows: &[Row], threads: usize) -> Option<f64> {
+pub(crate) fn cold_logins(rows: &[FormatRow], threads: usize) -> Option<f64> {
     let users: u64 = rows.iter().map(|row| row.users).sum();
     let mut seconds = 0.0;
     for row in rows {
@@ -156,13 +161,13 @@ mod tests {
 
     #[test]
     fn weak_and_slow_formats() {
-        let row = |cost, milliseconds: Option<u64>| Row {
+        let row = |cost, milliseconds: Option<u64>| FormatRow {
             kind: Kind::Bcrypt { cost },
             users: 2,
             took: milliseconds.map(Duration::from_millis),
         };
         let (users, errors) = Users::parse(format!("a:{HASH}\n").as_bytes(), Limits::default());
-        let rules = |rows: &[Row]| {
+        let rules = |rows: &[FormatRow]| {
             let findings = lines("f", &users, &errors, rows);
             findings
                 .iter()
@@ -170,9 +175,9 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(rules(&[row(10, Some(60))]), []);
-        assert_eq!(rules(&[row(5, Some(2))]), [Rule::WeakFormat]);
-        assert_eq!(rules(&[row(14, Some(900))]), [Rule::SlowFormat]);
-        assert_eq!(rules(&[row(31, None)]), [Rule::SlowFormat]);
+        assert_eq!(rules(&[row(5, Some(2))]), [CheckRule::WeakFormat]);
+        assert_eq!(rules(&[row(14, Some(900))]), [CheckRule::SlowFormat]);
+        assert_eq!(rules(&[row(31, None)]), [CheckRule::SlowFormat]);
         let rows = [row(10, Some(50)), row(11, Some(150))];
         assert_eq!(cold_logins(&rows, 2).map(f64::round), Some(20.0));
         assert_eq!(cold_logins(&[], 2), None);
@@ -189,10 +194,10 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(rules(0o100_640, 0o40_755, true), []);
-        assert_eq!(rules(0o100_644, 0o40_755, true), [Rule::Readable]);
+        assert_eq!(rules(0o100_644, 0o40_755, true), [CheckRule::Readable]);
         assert_eq!(rules(0o100_644, 0o40_755, false), []);
-        assert_eq!(rules(0o100_642, 0o40_755, false), [Rule::Writable]);
-        assert_eq!(rules(0o100_640, 0o40_777, true), [Rule::Writable]);
+        assert_eq!(rules(0o100_642, 0o40_755, false), [CheckRule::Writable]);
+        assert_eq!(rules(0o100_640, 0o40_777, true), [CheckRule::Writable]);
         assert_eq!(rules(0o100_640, 0o41_777, true), []);
     }
 }

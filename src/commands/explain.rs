@@ -12,7 +12,7 @@ use crate::config::RulesFile;
 use crate::htpasswd::Users;
 use crate::request::{BodyType, Field, Request};
 use crate::rules::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
-use crate::token::{Grants, Scopes};
+use crate::token::{GrantedScopes, Scopes};
 
 /// The request to explain, or the scopes.
 #[derive(Args, Debug)]
@@ -99,12 +99,12 @@ fn explain_scopes(
         Err(error) => return complain(error, FAILED),
     };
     // Without rules a user is granted all that is asked for.
-    let asked = Grants::of(&scopes, Who::User(b""), None, &Access::default());
+    let asked = GrantedScopes::of(&scopes, Who::User(b""), None, &Access::default());
     let granted = match stranger_to {
-        None => Grants::of(&scopes, who, options.server.as_deref(), access),
-        Some(_) => Grants::default(),
+        None => GrantedScopes::of(&scopes, who, options.server.as_deref(), access),
+        Some(_) => GrantedScopes::default(),
     };
-    let nothing = Grants::default();
+    let nothing = GrantedScopes::default();
     let is_all = granted == asked && asked != nothing;
     let verdict = if is_all {
         format!("granted: {}", granted.scope())
@@ -180,7 +180,7 @@ fn tell(
         return writeln!(out, "seen as: not looked at");
     }
     let line = RequestLine::read(&request(options));
-    match line.as_ref().map(RequestLine::asked) {
+    match line.as_ref().map(RequestLine::operation) {
         Ok(Ok(asked)) => writeln!(out, "seen as: {}", visible(&asked.to_string())),
         Ok(Err(unclear)) => writeln!(out, "seen as: {unclear}"),
         Err(unclear) => writeln!(out, "seen as: {unclear}"),

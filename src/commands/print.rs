@@ -97,7 +97,7 @@ fn show_examples(command: &Command, page: &mut Vec<u8>) {
 }
 
 const ENDING: &str = r#".SH "EXIT STATUS"
-0: it worked, and nothing is to be mended.
+0: it worked, and nothing has to be fixed.
 1: it failed, or found faults.
 2: wrong usage.
 .SH FILES

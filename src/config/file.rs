@@ -71,7 +71,7 @@ impl Settings {
     }
 
     /// What signs tokens, if anything does.
-    pub(super) fn token(&self) -> Result<Option<token::Settings>, String> {
+    pub(super) fn token(&self) -> Result<Option<token::TokenSettings>, String> {
         self.token
             .as_ref()
             .map(super::sections::TokenSection::finish)

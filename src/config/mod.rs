@@ -205,7 +205,7 @@ impl RulesFile {
     }
 }
 
-type File = (Settings, Rules, Option<token::Settings>);
+type File = (Settings, Rules, Option<token::TokenSettings>);
 
 fn read(path: &Path) -> Result<File, ConfigError> {
     let fault = |what: String| ConfigError::File(format!("{}: {what}", path.display()));

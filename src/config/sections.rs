@@ -47,7 +47,7 @@ pub(crate) struct TokenSection {
 }
 
 impl TokenSection {
-    pub(super) fn finish(&self) -> Result<token::Settings, String> {
+    pub(super) fn finish(&self) -> Result<token::TokenSettings, String> {
         let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
         let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
         for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
@@ -71,7 +71,7 @@ impl TokenSection {
                  {LONGEST_LIFETIME_SECONDS}, got {seconds}"
             ));
         }
-        Ok(token::Settings {
+        Ok(token::TokenSettings {
             key: self.key.clone(),
             certificate: self.certificate.clone(),
             key_id: self.key_id.unwrap_or_default(),

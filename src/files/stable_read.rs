@@ -73,7 +73,7 @@ pub(crate) enum ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("the file does not exist; create it or mend the path"),
+            Self::Missing => f.write_str("the file does not exist; create it, or correct the path"),
             Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 f.write_str("permission denied; make it readable for the user htgate runs as")
             }
@@ -87,12 +87,12 @@ impl fmt::Display for ReadError {
             }
             Self::Exposed => write!(
                 f,
-                "others than its owner may read or write this key; say chmod 600, and give it to \
+                "others than its owner may read or write this key; use chmod 600, and give it to \
                  the user htgate runs as"
             ),
             Self::Restless => write!(
                 f,
-                "the file changes all the time; write it aside and move it into place"
+                "the file keeps changing; write a temporary file and rename it into place"
             ),
         }
     }

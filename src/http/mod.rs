@@ -33,12 +33,12 @@ pub(crate) struct Gate {
     /// What the challenge says.
     pub realm: Realm,
     /// Where tokens are given, if they are, and for which service.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<TokenEndpoint>,
 }
 
 /// The token endpoint.
 #[derive(Clone)]
-pub(crate) struct Tokens {
+pub(crate) struct TokenEndpoint {
     /// Its path.
     pub path: String,
     /// The registry's `service`.

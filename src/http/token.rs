@@ -74,7 +74,7 @@ async fn form(request: &mut Request) -> Result<Zeroizing<Vec<u8>>, &'static str>
 
 /// What a client gets (distribution's "token authentication", and RFC 6749, section 5.1).
 #[derive(Serialize)]
-struct Answer<'a> {
+struct TokenResponse<'a> {
     /// Older clients read this one, and OAuth2 the next.
     token: &'a str,
     access_token: &'a str,
@@ -86,7 +86,7 @@ struct Answer<'a> {
 
 fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
     let issued = Timestamp::try_from(token.issued).unwrap_or_default();
-    let answer = Answer {
+    let answer = TokenResponse {
         token: &token.text,
         access_token: &token.text,
         expires_in: token.lifetime.as_secs(),

@@ -27,7 +27,7 @@ use crate::request::{Field, Request};
 use crate::rules::access::Who;
 use crate::store::{Snapshot, Store};
 use crate::system::priority;
-use crate::token::{Grants, Scopes, Token};
+use crate::token::{GrantedScopes, Scopes, Token};
 use crate::verdict::{Challenge, Reason, UserName, Verdict};
 
 /// What finding out may cost.
@@ -132,7 +132,7 @@ impl Judge {
                 .as_ref()
                 .map_or(Who::Anonymous, |user| Who::User(user.as_bytes()));
             let server = request.server_name();
-            let grants = Grants::of(scopes, who, server, snapshot.access());
+            let grants = GrantedScopes::of(scopes, who, server, snapshot.access());
             signer
                 .sign(known, grants, SystemTime::now())
                 .map_err(|error| {

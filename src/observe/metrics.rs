@@ -41,13 +41,13 @@ pub(crate) struct Metrics {
     /// 1 while the files take effect as they stand on the disk, and 0 while they cannot.
     pub last_reload_successful: Gauge,
     /// Answers of the token endpoint, if there is one.
-    tokens: Family<Decision, Counter>,
+    tokens: Family<ByReason, Counter>,
     /// When the certificate of the token key ends, if there is one.
     certificate_end: Family<NoLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
+struct ByReason {
     reason: &'static str,
 }
 
@@ -62,12 +62,12 @@ type NoLabels = [(&'static str, &'static str); 0];
 impl Metrics {
     /// All at zero.
     pub(crate) fn new() -> Self {
-        let by_reason = Family::<Decision, Counter>::default();
+        let by_reason = Family::<ByReason, Counter>::default();
         let cached = Family::<Cached, Gauge>::default();
         let mut metrics = Self {
             registry: Registry::with_prefix("htgate"),
             decisions: Reason::ALL
-                .map(|r| by_reason.get_or_create_owned(&Decision { reason: r.as_str() })),
+                .map(|r| by_reason.get_or_create_owned(&ByReason { reason: r.as_str() })),
             hash_seconds: Histogram::new(HASH_SECONDS),
             queue_length: Gauge::default(),
             queue_capacity: Gauge::default(),
@@ -88,7 +88,7 @@ impl Metrics {
         metrics
     }
 
-    fn register(&mut self, by_reason: Family<Decision, Counter>, cached: Family<Cached, Gauge>) {
+    fn register(&mut self, by_reason: Family<ByReason, Counter>, cached: Family<Cached, Gauge>) {
         let registry = &mut self.registry;
         registry.register("decisions", "Answers to /auth, by reason", by_reason);
         registry.register_with_unit(
@@ -155,7 +155,7 @@ impl Metrics {
 
     /// Counts one answer of the token endpoint.
     pub(crate) fn count_token(&self, word: &'static str) {
-        self.tokens.get_or_create(&Decision { reason: word }).inc();
+        self.tokens.get_or_create(&ByReason { reason: word }).inc();
     }
 
     /// Sets when the certificate of the token key ends, in seconds since 1970, if that counts.
@@ -164,7 +164,7 @@ impl Metrics {
     pub(crate) fn set_certificate_end(&self, seconds: Option<u64>) {
         for word in TOKEN_ANSWERS {
             self.tokens
-                .get_or_create(&Decision { reason: word })
+                .get_or_create(&ByReason { reason: word })
                 .inc_by(0);
         }
         match seconds {

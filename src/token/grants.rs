@@ -3,29 +3,29 @@
 use serde::Serialize;
 
 use super::scopes::{Scopes, Wanted};
-use crate::rules::access::{Access, Action, Asked, Who};
+use crate::rules::access::{Access, Action, Operation, Who};
 
 /// The `access` claim: each action by its own name, never `*` for all of them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Grants(Vec<Grant>);
+pub(crate) struct GrantedScopes(Vec<GrantedScope>);
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Grant {
+struct GrantedScope {
     #[serde(rename = "type")]
     kind: &'static str,
     name: String,
     actions: Vec<&'static str>,
 }
 
-impl Grants {
+impl GrantedScopes {
     /// Of what is asked for, what they may do on the server of that name. Granting less than was
     /// asked for is not an error: the registry will refuse what is missing.
     pub(crate) fn of(scopes: &Scopes, who: Who<'_>, server: Option<&str>, access: &Access) -> Self {
         let mut grants = Vec::new();
         // The one action that is called so.
-        if scopes.catalog && access.allows(who, server, &Asked::Catalog) {
-            grants.push(Grant {
+        if scopes.catalog && access.allows(who, server, &Operation::Catalog) {
+            grants.push(GrantedScope {
                 kind: "registry",
                 name: "catalog".to_owned(),
                 actions: vec!["*"],
@@ -34,14 +34,14 @@ impl Grants {
         for (name, wanted) in &scopes.repositories {
             let may = |action| {
                 let from = Vec::new();
-                access.allows(who, server, &Asked::Repository { action, name, from })
+                access.allows(who, server, &Operation::Repository { action, name, from })
             };
             let actions: Vec<_> = actions(*wanted)
                 .filter(|(action, _)| may(*action))
                 .map(|(_, word)| word)
                 .collect();
             if !actions.is_empty() {
-                grants.push(Grant {
+                grants.push(GrantedScope {
                     kind: "repository",
                     name: name.clone(),
                     actions,
@@ -149,10 +149,10 @@ mod tests {
                 "" => Who::Anonymous,
                 name => Who::User(name.as_bytes()),
             };
-            let grants = Grants::of(&scopes, who, Some("registry.test"), &rules);
+            let grants = GrantedScopes::of(&scopes, who, Some("registry.test"), &rules);
             assert_eq!(grants.scope(), expected, "{user} asks for {asked}");
             for server in [None, Some(""), Some("registry"), Some("Registry.test")] {
-                let elsewhere = Grants::of(&scopes, who, server, &rules).scope();
+                let elsewhere = GrantedScopes::of(&scopes, who, server, &rules).scope();
                 let expected = if user == "carol" { "" } else { expected };
                 assert_eq!(elsewhere, expected, "{user} asks {server:?} for {asked}");
             }
@@ -163,14 +163,14 @@ mod tests {
     fn without_rules_every_user_may_do_everything_and_nobody_else_anything() {
         let none = Access::default();
         let scopes = Scopes::read([&b"registry:catalog:* repository:a:*"[..]]).unwrap();
-        let grants = Grants::of(&scopes, Who::User(b"alice"), None, &none);
+        let grants = GrantedScopes::of(&scopes, Who::User(b"alice"), None, &none);
         assert_eq!(
             grants.scope(),
             "registry:catalog:* repository:a:pull,push,delete"
         );
         assert_eq!(
-            Grants::of(&scopes, Who::Anonymous, None, &none),
-            Grants::default()
+            GrantedScopes::of(&scopes, Who::Anonymous, None, &none),
+            GrantedScopes::default()
         );
     }
 }

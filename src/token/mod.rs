@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub(crate) use self::ask::Ask;
 pub(crate) use self::certificate::{Certificate, NewKey};
-pub(crate) use self::grants::Grants;
+pub(crate) use self::grants::GrantedScopes;
 pub(crate) use self::jwk::key_set;
 pub(crate) use self::key::Algorithm;
 pub(crate) use self::scopes::Scopes;
@@ -25,7 +25,7 @@ pub(crate) use self::signer::{PairError, Signer, Token};
 
 /// `[token]`: what to sign, with what, and for whom.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct TokenSettings {
     /// The file with the private key.
     pub key: PathBuf,
     /// The file with its certificate, perhaps followed by those that lead to the registry's root.

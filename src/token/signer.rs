@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::certificate::{Certificate, CertificateError};
-use super::grants::Grants;
+use super::grants::GrantedScopes;
 use super::jwk::{fingerprint, thumbprint};
 use super::key::{Algorithm, KeyError, SigningKey};
-use super::{KeyId, Settings};
+use super::{KeyId, TokenSettings};
 use crate::verdict::UserName;
 
 /// Signs tokens with one key.
@@ -51,7 +51,7 @@ pub(crate) struct Token {
     /// From when.
     pub issued: SystemTime,
     /// What it grants.
-    pub grants: Grants,
+    pub grants: GrantedScopes,
     /// Whose it is; nobody's in particular without one.
     pub user: Option<UserName>,
 }
@@ -66,7 +66,7 @@ struct Claims<'a> {
     nbf: u64,
     iat: u64,
     jti: String,
-    access: &'a Grants,
+    access: &'a GrantedScopes,
 }
 
 impl Signer {
@@ -76,7 +76,7 @@ impl Signer {
     ///
     /// What is wrong with one of them, or with both together.
     pub(crate) fn new(
-        settings: &Settings,
+        settings: &TokenSettings,
         key: &[u8],
         certificate: &[u8],
     ) -> Result<Self, PairError> {
@@ -123,7 +123,7 @@ impl Signer {
     pub(crate) fn sign(
         &self,
         user: Option<UserName>,
-        grants: Grants,
+        grants: GrantedScopes,
         now: SystemTime,
     ) -> Result<Token, SigningError> {
         let seconds = now.duration_since(UNIX_EPOCH).map_err(|_| SigningError)?;
@@ -207,7 +207,7 @@ mod tests {
         let (own, other) = (make(100), make(10));
         let chain = format!("{}{}", own.certificate, other.certificate);
         let ends = |key_id| {
-            let settings = Settings {
+            let settings = TokenSettings {
                 key: "k".into(),
                 certificate: "c".into(),
                 key_id,

@@ -1,14 +1,19 @@
 //! The ways to an application that is behind the gate, and those around it.
 
-use super::super::{Finding, Rule};
+use super::super::{CheckRule, Finding};
 use super::gate::Gates;
-use super::scope::{Id, Tree, own};
+use super::scope::{Id, ScopeTree, own};
 use super::syntax::Directive;
-use super::tokens::Tokens;
-use super::upstream::{Address, Backend, Target, backends, listens};
+use super::tokens::TokenLocations;
+use super::upstream::{Backend, BackendAddress, PassTarget, backends, listens};
 use super::{at, is_pass};
 
-pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &mut Vec<Finding>) {
+pub(super) fn check(
+    tree: &ScopeTree<'_>,
+    gates: &Gates,
+    tokens: &TokenLocations,
+    findings: &mut Vec<Finding>,
+) {
     let mut tell =
         |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
     let mut guarded = Vec::new();
@@ -20,7 +25,7 @@ pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &
             if is_api && said.last() != "always" {
                 let message = "the API header is missing on 401 and other errors, and clients \
                                then see no registry; put 'always' behind it";
-                tell(Rule::ApiHeader, said, message);
+                tell(CheckRule::ApiHeader, said, message);
             }
         }
         if !gates.guard(tree, id) || gates.have(id) {
@@ -30,12 +35,12 @@ pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &
             .effective(id, "satisfy")
             .filter(|said| said.first() == "any")
         {
-            let message = "an allowed address passes without a password; say 'satisfy all;'";
-            tell(Rule::SatisfyAny, said, message);
+            let message = "an allowed address passes without a password; write 'satisfy all;'";
+            tell(CheckRule::SatisfyAny, said, message);
         }
         for said in tree.effective_all(id, "error_page") {
             if let Some(message) = error_page(tree, gates, id, said) {
-                tell(Rule::ErrorPage, said, &message);
+                tell(CheckRule::ErrorPage, said, &message);
             }
         }
         guarded.extend(backends(tree, id));
@@ -44,14 +49,14 @@ pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &
         if backend.address.is_public() {
             let message = "whoever reaches this port needs no password; let the application \
                            listen on 127.0.0.1 or a unix socket, or a firewall admit only nginx";
-            tell(Rule::OpenPort, backend.said, message);
+            tell(CheckRule::OpenPort, backend.said, message);
         }
     }
     around(tree, gates, tokens, &guarded, &mut tell);
 }
 
 /// What is wrong with an `error_page` that takes one of the gate's refusals.
-fn error_page(tree: &Tree<'_>, gates: &Gates, id: Id, said: &Directive) -> Option<String> {
+fn error_page(tree: &ScopeTree<'_>, gates: &Gates, id: Id, said: &Directive) -> Option<String> {
     let mut codes = said.arguments.iter();
     let code = codes.find(|code| REFUSALS.contains(&code.as_str()))?;
     let answer = said
@@ -87,14 +92,14 @@ fn error_page(tree: &Tree<'_>, gates: &Gates, id: Id, said: &Directive) -> Optio
 
 /// Ways to a guarded application that ask for no password.
 fn around(
-    tree: &Tree<'_>,
+    tree: &ScopeTree<'_>,
     gates: &Gates,
-    tokens: &Tokens,
+    tokens: &TokenLocations,
     guarded: &[Backend<'_>],
-    tell: &mut dyn FnMut(Rule, &Directive, &str),
+    tell: &mut dyn FnMut(CheckRule, &Directive, &str),
 ) {
     let is_guarded =
-        |address: &Address<'_>| guarded.iter().any(|backend| backend.address == *address);
+        |address: &BackendAddress<'_>| guarded.iter().any(|backend| backend.address == *address);
     for id in tree.all() {
         let Some(pass) = tree.inside(id).iter().find(|directive| is_pass(directive)) else {
             continue;
@@ -107,14 +112,14 @@ fn around(
         if let Some(said) = auth.filter(|_| !tokens.stand_for(tree, id)) {
             let message = "this location passes requests on without a password; \
                            leave 'auth_request off' out, or serve it from files";
-            tell(Rule::OpenLocation, said, message);
+            tell(CheckRule::OpenLocation, said, message);
         } else if backends(tree, id)
             .iter()
             .any(|backend| is_guarded(&backend.address))
         {
             let message = "this is a way to a guarded application without a password; \
                            include htgate-server.conf in this server, too";
-            tell(Rule::Bypass, pass, message);
+            tell(CheckRule::Bypass, pass, message);
         }
     }
     for server in tree.named("server") {
@@ -124,7 +129,7 @@ fn around(
         let local = |port| {
             guarded.iter().any(|backend| {
                 backend.address.port() == Some(port)
-                    && matches!(backend.address, Address::Ip(ip, _) if ip.is_loopback() || ip.is_unspecified())
+                    && matches!(backend.address, BackendAddress::Ip(ip, _) if ip.is_loopback() || ip.is_unspecified())
             })
         };
         for (address, said) in listens(tree.inside(server)) {
@@ -132,7 +137,7 @@ fn around(
                 let message = "a guarded location passes requests on to this server, and everybody \
                                can reach its port; let it listen on 127.0.0.1";
                 if let Some(said) = said.or_else(|| tree.opener(server)) {
-                    tell(Rule::OpenPort, said, message);
+                    tell(CheckRule::OpenPort, said, message);
                 }
             }
         }
@@ -142,17 +147,22 @@ fn around(
             .iter()
             .any(|(address, _)| address.is_public());
         for pass in own(server.inside(), "proxy_pass") {
-            if public && is_guarded(&Address::parse(Target::parse(pass.first()).host, 0)) {
+            if public
+                && is_guarded(&BackendAddress::parse(
+                    PassTarget::parse(pass.first()).host,
+                    0,
+                ))
+            {
                 let message = "this port leads to a guarded application without a password; \
                                remove this server";
-                tell(Rule::Bypass, pass, message);
+                tell(CheckRule::Bypass, pass, message);
             }
         }
     }
 }
 
 /// Whether something else than htgate keeps people out, or only this machine gets in.
-fn is_closed(tree: &Tree<'_>, id: Id) -> bool {
+fn is_closed(tree: &ScopeTree<'_>, id: Id) -> bool {
     let is_on = |name| tree.value(id, name).is_some_and(|value| value != "off");
     let denies = tree
         .effective_all(id, "deny")

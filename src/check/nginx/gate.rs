@@ -1,10 +1,10 @@
 //! The locations through which nginx asks htgate: which they are, and what each must say.
 
-use super::super::{Finding, Rule};
+use super::super::{CheckRule, Finding};
 use super::at;
 use super::location::{Asking, Tell};
-use super::scope::{Id, Tree, own};
-use super::upstream::Target;
+use super::scope::{Id, ScopeTree, own};
+use super::upstream::PassTarget;
 
 /// The auth locations that lead to htgate.
 pub(super) struct Gates(Vec<Id>);
@@ -25,13 +25,13 @@ impl Gates {
     }
 
     /// Whether a request to this level is asked for a password first.
-    pub(super) fn guard(&self, tree: &Tree<'_>, id: Id) -> bool {
+    pub(super) fn guard(&self, tree: &ScopeTree<'_>, id: Id) -> bool {
         target(tree, id).is_some_and(|target| self.0.contains(&target))
     }
 }
 
 /// The location that is asked before a level is entered.
-fn target(tree: &Tree<'_>, id: Id) -> Option<Id> {
+fn target(tree: &ScopeTree<'_>, id: Id) -> Option<Id> {
     let path = tree
         .value(id, "auth_request")
         .filter(|path| *path != "off")?;
@@ -39,7 +39,7 @@ fn target(tree: &Tree<'_>, id: Id) -> Option<Id> {
 }
 
 /// Finds the auth locations that lead to htgate, and those that try to.
-pub(super) fn find(tree: &Tree<'_>, findings: &mut Vec<Finding>) -> Gates {
+pub(super) fn find(tree: &ScopeTree<'_>, findings: &mut Vec<Finding>) -> Gates {
     let mut gates = Vec::new();
     let levels = tree.all().filter(|id| tree.around(*id, "server").is_some());
     for id in levels {
@@ -52,13 +52,13 @@ pub(super) fn find(tree: &Tree<'_>, findings: &mut Vec<Finding>) -> Gates {
         let Some(location) = target(tree, id) else {
             let message = "no location of this server is named by this auth_request; \
                            include htgate-server.conf";
-            findings.push(at(Rule::NoGate, &said.place, message));
+            findings.push(at(CheckRule::NoGate, &said.place, message));
             continue;
         };
         let Some(pass) = own(tree.inside(location), "proxy_pass").last() else {
             continue;
         };
-        let target = Target::parse(pass.first());
+        let target = PassTarget::parse(pass.first());
         let asked = if target.path.is_empty() {
             said.first()
         } else {
@@ -70,30 +70,30 @@ pub(super) fn find(tree: &Tree<'_>, findings: &mut Vec<Finding>) -> Gates {
             }
         } else if target.host.contains("htgate") {
             let message = format!("this asks {asked}; htgate answers at {ENDPOINT}");
-            findings.push(at(Rule::NoGate, &pass.place, &message));
+            findings.push(at(CheckRule::NoGate, &pass.place, &message));
         }
     }
     Gates(gates)
 }
 
 /// What every auth location must say.
-pub(super) fn check(tree: &Tree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
+pub(super) fn check(tree: &ScopeTree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
     for id in &gates.0 {
         if let Some(location) = Asking::new(tree, *id, "auth location") {
-            let gate = Gate(location);
+            let gate = GateCheck(location);
             gate.check(&mut |rule, said, message| findings.push(at(rule, &said.place, message)));
         }
     }
 }
 
-struct Gate<'a>(Asking<'a>);
+struct GateCheck<'a>(Asking<'a>);
 
-impl Gate<'_> {
+impl GateCheck<'_> {
     fn check(&self, tell: &mut Tell<'_>) {
         let location = &self.0;
         if !location.tree.is_internal(location.id) {
             let message = "clients can ask the auth location themselves; put 'internal;' into it";
-            tell(Rule::MissingInternal, location.opener, message);
+            tell(CheckRule::MissingInternal, location.opener, message);
         }
         self.check_body(tell);
         self.check_connections(tell);
@@ -111,7 +111,7 @@ impl Gate<'_> {
             let said = location.said("proxy_pass_request_body");
             let message = "bodies are sent to htgate, which reads none; \
                            put 'proxy_pass_request_body off;' into the auth location";
-            tell(Rule::BodyPassed, said, message);
+            tell(CheckRule::BodyPassed, said, message);
         }
         if location
             .header("Content-Length")
@@ -120,7 +120,7 @@ impl Gate<'_> {
             let said = location.header("Content-Length").unwrap_or(location.opener);
             let message = "a body is announced to htgate that never comes; \
                            put \"proxy_set_header Content-Length '';\" into the auth location";
-            tell(Rule::BodyPassed, said, message);
+            tell(CheckRule::BodyPassed, said, message);
         }
         let limit = location
             .tree
@@ -136,7 +136,7 @@ impl Gate<'_> {
                 "uploads over {limit} are refused by the auth location, with a 500; \
                  put 'client_max_body_size 0;' into it"
             );
-            tell(Rule::BodyLimit, said, &message);
+            tell(CheckRule::BodyLimit, said, &message);
         }
     }
 
@@ -145,20 +145,24 @@ impl Gate<'_> {
         let Some(pass) = own(location.tree.inside(location.id), "proxy_pass").last() else {
             return;
         };
-        let target = Target::parse(pass.first());
+        let target = PassTarget::parse(pass.first());
         match target.upstream(location.tree) {
             None if target.host.contains('$') => (),
             None => {
                 let message = "every request opens a connection to htgate; name an upstream \
                                block with 'keepalive 32;' here";
-                tell(Rule::NoKeepalive, pass, message);
+                tell(CheckRule::NoKeepalive, pass, message);
             }
             Some(upstream) => {
                 let keepalive = own(upstream.inside(), "keepalive").last();
                 if keepalive.is_none_or(|said| said.first() == "0") {
                     let message = "every request opens a connection to htgate; \
                                    put 'keepalive 32;' into this upstream block";
-                    tell(Rule::NoKeepalive, keepalive.unwrap_or(upstream), message);
+                    tell(
+                        CheckRule::NoKeepalive,
+                        keepalive.unwrap_or(upstream),
+                        message,
+                    );
                 }
             }
         }
@@ -170,7 +174,7 @@ impl Gate<'_> {
             let said = location.said("proxy_http_version");
             let message = "HTTP/1.0 closes the connection to htgate after each request; \
                            put 'proxy_http_version 1.1;' into the auth location";
-            tell(Rule::NoKeepalive, said, message);
+            tell(CheckRule::NoKeepalive, said, message);
         }
         if location
             .header("Connection")
@@ -179,7 +183,7 @@ impl Gate<'_> {
             let said = location.header("Connection").unwrap_or(location.opener);
             let message = "nginx asks htgate to close each connection; \
                            put \"proxy_set_header Connection '';\" into the auth location";
-            tell(Rule::NoKeepalive, said, message);
+            tell(CheckRule::NoKeepalive, said, message);
         }
     }
 
@@ -195,7 +199,7 @@ impl Gate<'_> {
             let said = location.said("proxy_pass_request_headers");
             let message = "every header of a client reaches htgate; \
                            put 'proxy_pass_request_headers off;' into the auth location";
-            tell(Rule::ClientHeaders, said, message);
+            tell(CheckRule::ClientHeaders, said, message);
         } else {
             needed.extend([
                 ("Authorization", "$http_authorization"),
@@ -219,19 +223,22 @@ mod tests {
     #[test]
     fn no_gate_at_all() {
         let seen = findings("nginx.conf", "http { server { listen 80; } }");
-        assert_eq!((seen[0].rule, seen[0].line), (Rule::NoGate, None));
+        assert_eq!((seen[0].rule, seen[0].line), (CheckRule::NoGate, None));
         let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
                      internal; proxy_pass http://htgate/; } }";
         let seen = findings("site.conf", wrong);
         let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.line)).collect();
-        assert_eq!(lines, [(Rule::NoGate, None), (Rule::NoGate, Some(3))]);
+        assert_eq!(
+            lines,
+            [(CheckRule::NoGate, None), (CheckRule::NoGate, Some(3))]
+        );
         // Another service is none of our business.
         let other =
             "server { auth_request /_a; location = /_a { proxy_pass http://oauth/validate; } }";
         let seen = findings("site.conf", other);
         assert_eq!(
             seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
-            [Rule::NoGate]
+            [CheckRule::NoGate]
         );
     }
 }

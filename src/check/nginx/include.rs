@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::syntax::{Directive, Place, SyntaxError, parse};
+use super::syntax::{Directive, Position, SyntaxError, parse};
 
 /// A whole configuration.
 #[derive(Debug)]
 pub(super) struct Configuration {
     pub(super) directives: Vec<Directive>,
     /// Includes of files that we were not given.
-    pub(super) absent: Vec<Place>,
+    pub(super) absent: Vec<Position>,
     /// The main file.
     pub(super) file: Rc<str>,
 }
@@ -30,7 +30,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Configuration, SyntaxError>
     let directives = match parsed.first() {
         Some((_, main)) => {
             let folder = Path::new(&*file).parent().unwrap_or_else(|| Path::new(""));
-            let files = Files {
+            let files = IncludedFiles {
                 folder,
                 parsed: &parsed,
             };
@@ -69,18 +69,18 @@ fn split<'a>(name: &str, text: &'a str) -> Vec<(Rc<str>, &'a str)> {
     files.into_iter().map(cut).collect()
 }
 
-struct Files<'a> {
+struct IncludedFiles<'a> {
     /// Where the main file is: relative names are meant from there.
     folder: &'a Path,
     parsed: &'a [(Rc<str>, Vec<Directive>)],
 }
 
-impl Files<'_> {
+impl IncludedFiles<'_> {
     fn put_together(
         &self,
         directives: &[Directive],
         depth: u8,
-        absent: &mut Vec<Place>,
+        absent: &mut Vec<Position>,
     ) -> Result<Vec<Directive>, SyntaxError> {
         let mut whole = Vec::new();
         for directive in directives {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(&*inner.place.file, "/e/s.conf");
         assert_eq!(
             servers[0].place,
-            Place {
+            Position {
                 file: "/e/d/a.conf".into(),
                 line: 1
             }

@@ -1,24 +1,24 @@
 //! A location that asks htgate: what must hold of each, whatever it asks for.
 
-use super::super::Rule;
-use super::scope::{Id, Tree};
+use super::super::CheckRule;
+use super::scope::{Id, ScopeTree};
 use super::syntax::Directive;
 use super::upstream::backends;
 
 /// The location.
 pub(super) struct Asking<'a> {
-    pub(super) tree: &'a Tree<'a>,
+    pub(super) tree: &'a ScopeTree<'a>,
     pub(super) id: Id,
     pub(super) opener: &'a Directive,
     /// What it is called in a message.
     kind: &'static str,
 }
 
-pub(super) type Tell<'a> = dyn FnMut(Rule, &Directive, &str) + 'a;
+pub(super) type Tell<'a> = dyn FnMut(CheckRule, &Directive, &str) + 'a;
 
 impl<'a> Asking<'a> {
     /// None for a whole file.
-    pub(super) fn new(tree: &'a Tree<'a>, id: Id, kind: &'static str) -> Option<Self> {
+    pub(super) fn new(tree: &'a ScopeTree<'a>, id: Id, kind: &'static str) -> Option<Self> {
         let opener = tree.opener(id)?;
         Some(Self {
             tree,
@@ -40,14 +40,14 @@ impl<'a> Asking<'a> {
         match self.header(name) {
             None => {
                 let message = format!("htgate is not sent {name}; {remedy}");
-                tell(Rule::MissingHeader, self.opener, &message);
+                tell(CheckRule::MissingHeader, self.opener, &message);
             }
             // What else it may be, the module for real addresses knows; not the client.
             Some(said) if name == "X-Real-IP" && !said.last().contains("$http_") => (),
             Some(said) if is_variable(said, value) => (),
             Some(said) => {
                 let message = format!("{name} is '{}', not {value}; {remedy}", said.last());
-                tell(Rule::MissingHeader, said, &message);
+                tell(CheckRule::MissingHeader, said, &message);
             }
         }
     }
@@ -57,7 +57,7 @@ impl<'a> Asking<'a> {
         let cache = self.tree.effective(self.id, "proxy_cache");
         if let Some(said) = cache.filter(|said| said.first() != "off") {
             let message = format!("{what}; put 'proxy_cache off;' into the {}", self.kind);
-            tell(Rule::ProxyCache, said, &message);
+            tell(CheckRule::ProxyCache, said, &message);
         }
     }
 
@@ -67,7 +67,7 @@ impl<'a> Asking<'a> {
             if backend.address.is_public() {
                 let message = "whoever reaches this port can try passwords past nginx; let htgate \
                                listen on a unix socket or on 127.0.0.1";
-                tell(Rule::OpenPort, backend.said, message);
+                tell(CheckRule::OpenPort, backend.said, message);
             }
         }
     }

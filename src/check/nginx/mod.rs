@@ -9,9 +9,9 @@ mod syntax;
 mod tokens;
 mod upstream;
 
-use super::{Finding, Rule, told};
-use scope::Tree;
-use syntax::{Directive, Place};
+use super::{CheckRule, Finding, told};
+use scope::ScopeTree;
+use syntax::{Directive, Position};
 
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
@@ -20,22 +20,22 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
         Ok(configuration) => configuration,
         Err(error) => {
             let message = format!("{}; see what 'nginx -t' says", error.what);
-            return vec![at(Rule::Syntax, &error.place, &message)];
+            return vec![at(CheckRule::Syntax, &error.place, &message)];
         }
     };
     let mut findings = Vec::new();
     for place in &configuration.absent {
         let message = "this file is not given, so what it says is not seen; \
                        pipe the output of 'nginx -T' into this";
-        findings.push(at(Rule::Syntax, place, message));
+        findings.push(at(CheckRule::Syntax, place, message));
     }
-    let tree = Tree::new(&configuration);
+    let tree = ScopeTree::new(&configuration);
     let gates = gate::find(&tree, &mut findings);
     let tokens = tokens::find(&tree, &gates);
     if gates.is_empty() && tokens.is_empty() {
         let message = "no auth_request leads to htgate's /auth; \
                        include htgate-server.conf in the server to guard";
-        findings.push(told(Rule::NoGate, &configuration.file, None, message));
+        findings.push(told(CheckRule::NoGate, &configuration.file, None, message));
     }
     gate::check(&tree, &gates, &mut findings);
     tokens::check(&tree, &gates, &tokens, &mut findings);
@@ -51,7 +51,7 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     unique
 }
 
-fn at(rule: Rule, place: &Place, message: &str) -> Finding {
+fn at(rule: CheckRule, place: &Position, message: &str) -> Finding {
     told(rule, &place.file, Some(place.line), message)
 }
 

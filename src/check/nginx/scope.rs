@@ -4,7 +4,7 @@ use super::include::Configuration;
 use super::syntax::Directive;
 
 /// All levels of the http context.
-pub(super) struct Tree<'a> {
+pub(super) struct ScopeTree<'a> {
     levels: Vec<Level<'a>>,
     /// The servers of the stream context.
     pub(super) streams: Vec<&'a Directive>,
@@ -21,7 +21,7 @@ struct Level<'a> {
     inside: &'a [Directive],
 }
 
-impl<'a> Tree<'a> {
+impl<'a> ScopeTree<'a> {
     pub(super) fn new(configuration: &'a Configuration) -> Self {
         let main = &configuration.directives;
         let mut tree = Self {

@@ -11,12 +11,12 @@ pub(super) struct Directive {
     pub(super) name: String,
     pub(super) arguments: Vec<String>,
     pub(super) block: Option<Vec<Self>>,
-    pub(super) place: Place,
+    pub(super) place: Position,
 }
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) file: Rc<str>,
     pub(super) line: u64,
 }
@@ -41,7 +41,7 @@ impl Directive {
 /// What nginx would not take either.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {
-    pub(super) place: Place,
+    pub(super) place: Position,
     pub(super) what: &'static str,
 }
 
@@ -104,7 +104,7 @@ impl Reader<'_> {
                 name,
                 arguments: words.collect(),
                 block,
-                place: Place {
+                place: Position {
                     file: Rc::clone(&self.file),
                     line,
                 },
@@ -197,7 +197,7 @@ impl Reader<'_> {
     }
 
     fn error(&self, what: &'static str) -> SyntaxError {
-        let place = Place {
+        let place = Position {
             file: Rc::clone(&self.file),
             line: self.line,
         };

@@ -54,261 +54,273 @@ fn the_shipped_files_are_in_order() {
 fn planted_faults() {
     let auth = "location = _htgate_auth";
     let app = "proxy_pass http://127.0.0.1:3000;";
-    let rows: &[(&str, &str, &str, Rule, &str)] = &[
-        (SERVER, "    internal;\n", "", Rule::MissingInternal, auth),
+    let rows: &[(&str, &str, &str, CheckRule, &str)] = &[
+        (
+            SERVER,
+            "    internal;\n",
+            "",
+            CheckRule::MissingInternal,
+            auth,
+        ),
         (
             SERVER,
             "    proxy_pass_request_body off;\n",
             "",
-            Rule::BodyPassed,
+            CheckRule::BodyPassed,
             auth,
         ),
         (
             SERVER,
             "proxy_pass_request_body off",
             "proxy_pass_request_body on",
-            Rule::BodyPassed,
+            CheckRule::BodyPassed,
             "proxy_pass_request_body on",
         ),
         (
             SERVER,
             "    proxy_set_header Content-Length '';\n",
             "",
-            Rule::BodyPassed,
+            CheckRule::BodyPassed,
             auth,
         ),
         (
             SERVER,
             "client_max_body_size 0",
             "client_max_body_size 10m",
-            Rule::BodyLimit,
+            CheckRule::BodyLimit,
             "10m",
         ),
         (
             SERVER,
             "    client_max_body_size 0;\n",
             "",
-            Rule::BodyLimit,
+            CheckRule::BodyLimit,
             auth,
         ),
         (
             HTTP,
             "    keepalive 32;\n",
             "",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             "upstream htgate",
         ),
         (
             SERVER,
             "    proxy_http_version 1.1;\n",
             "",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             auth,
         ),
         (
             SERVER,
             "proxy_http_version 1.1",
             "proxy_http_version 1.0",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             "1.0;",
         ),
         (
             SERVER,
             "    proxy_set_header Connection '';\n",
             "",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             auth,
         ),
         (
             SERVER,
             "Connection ''",
             "Connection $http_connection",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             "Connection $http_connection",
         ),
         (
             SERVER,
             "http://htgate/auth",
             "http://127.0.0.1:8080/auth",
-            Rule::NoKeepalive,
+            CheckRule::NoKeepalive,
             "http://127.0.0.1:8080/auth",
         ),
         (
             SERVER,
             "proxy_cache off",
             "proxy_cache zone",
-            Rule::ProxyCache,
+            CheckRule::ProxyCache,
             "proxy_cache zone",
         ),
         (
             SERVER,
             "satisfy all",
             "satisfy any",
-            Rule::SatisfyAny,
+            CheckRule::SatisfyAny,
             "satisfy any",
         ),
         (
             SERVER,
             "error_page 401 @htgate_401",
             "error_page 401 =200 /login.html",
-            Rule::ErrorPage,
+            CheckRule::ErrorPage,
             "error_page 401",
         ),
         (
             SERVER,
             "error_page 403 = @htgate_403",
             "error_page 404 403 =200 @htgate_403",
-            Rule::ErrorPage,
+            CheckRule::ErrorPage,
             "error_page 404 403",
         ),
         (
             SERVER,
             "error_page 401 @htgate_401",
             "error_page 401 =302 https://login.example/",
-            Rule::ErrorPage,
+            CheckRule::ErrorPage,
             "error_page 401",
         ),
         (
             SITE,
             app,
             "proxy_pass http://127.0.0.1:3000; error_page 401 = /public/;",
-            Rule::ErrorPage,
+            CheckRule::ErrorPage,
             app,
         ),
         (
             SITE,
             "        auth_request off;\n",
             "        auth_request off;\n        proxy_pass http://elsewhere;\n",
-            Rule::OpenLocation,
+            CheckRule::OpenLocation,
             "auth_request off",
         ),
         (
             SITE,
             "        auth_request off;\n",
             "        auth_request off;\n        if ($arg_x) { proxy_pass http://127.0.0.1:1; }\n",
-            Rule::OpenLocation,
+            CheckRule::OpenLocation,
             "auth_request off",
         ),
         (
             REGISTRY,
             "$htgate_api_version always",
             "$htgate_api_version",
-            Rule::ApiHeader,
+            CheckRule::ApiHeader,
             "add_header",
         ),
         (
             SERVER,
             "$htgate_api_version always",
             "$htgate_api_version",
-            Rule::ApiHeader,
+            CheckRule::ApiHeader,
             "add_header Docker",
         ),
         (
             REGISTRY,
             "server registry:5000",
             "server 10.1.2.3:5000",
-            Rule::OpenPort,
+            CheckRule::OpenPort,
             "10.1.2.3",
         ),
         (
             SITE,
             "127.0.0.1:3000",
             "0.0.0.0:3000",
-            Rule::OpenPort,
+            CheckRule::OpenPort,
             "0.0.0.0:3000",
         ),
         (
             HTTP,
             "unix:/run/htgate/htgate.sock;\n    #",
             "192.168.1.2:8080;\n    #",
-            Rule::OpenPort,
+            CheckRule::OpenPort,
             "192.168.1.2",
         ),
         (
             SITE,
             "server {\n",
             "server { listen 3000; root /srv; }\nserver {\n",
-            Rule::OpenPort,
+            CheckRule::OpenPort,
             "listen 3000",
         ),
         (
             SITE,
             "server {\n",
             "server {\n location / { proxy_pass http://127.0.0.1:3000/x; }\n}\nserver {\n",
-            Rule::Bypass,
+            CheckRule::Bypass,
             "http://127.0.0.1:3000/x",
         ),
         (
             REGISTRY,
             "server {\n",
             "server {\n listen 80;\n location /v2/ { proxy_pass http://registry; }\n}\nserver {\n",
-            Rule::Bypass,
+            CheckRule::Bypass,
             "location /v2/ { proxy_pass",
         ),
         (
             MAIN,
             "http {",
             "stream { server { listen 5001; proxy_pass registry:5000; } }\nhttp {",
-            Rule::Bypass,
+            CheckRule::Bypass,
             "stream",
         ),
         (
             SERVER,
             "    proxy_pass_request_headers off;\n",
             "",
-            Rule::ClientHeaders,
+            CheckRule::ClientHeaders,
             auth,
         ),
         (
             SERVER,
             "    proxy_set_header X-Real-IP $remote_addr;\n",
             "",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             auth,
         ),
         (
             SERVER,
             "X-Real-IP $remote_addr",
             "X-Real-IP $http_x_forwarded_for",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             "X-Real-IP",
         ),
         (
             SERVER,
             "    proxy_set_header X-Original-Method $request_method;\n",
             "",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             auth,
         ),
         (
             SERVER,
             "    proxy_set_header X-Original-URI $request_uri;\n",
             "",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             auth,
         ),
         (
             SERVER,
             "X-Original-URI $request_uri",
             "X-Original-URI $uri",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             "X-Original-URI",
         ),
         (
             SERVER,
             "    proxy_set_header Authorization $http_authorization;\n",
             "",
-            Rule::MissingHeader,
+            CheckRule::MissingHeader,
             auth,
         ),
         (
             SITE,
             "location /application/ {\n",
             "location /application/ {\n        auth_request /elsewhere;\n",
-            Rule::NoGate,
+            CheckRule::NoGate,
             "auth_request /elsewhere",
         ),
-        (SITE, "root /var/www/site;", "root 'x;", Rule::Syntax, ""),
+        (
+            SITE,
+            "root /var/www/site;",
+            "root 'x;",
+            CheckRule::Syntax,
+            "",
+        ),
     ];
     for (path, from, to, rule, place) in rows {
         let mut files = shipped();
@@ -334,7 +346,7 @@ fn planted_faults() {
 
 #[test]
 fn values_are_inherited_as_nginx_does_it() {
-    let check = |change: &dyn Fn(&str, String) -> String, expected: &[Rule]| {
+    let check = |change: &dyn Fn(&str, String) -> String, expected: &[CheckRule]| {
         let mut files = shipped();
         for (path, text) in &mut files {
             *text = change(path, std::mem::take(text));
@@ -359,7 +371,7 @@ fn values_are_inherited_as_nginx_does_it() {
     // A level with headers of its own inherits none.
     check(
         &without("    proxy_set_header X-Real-IP $remote_addr;\n"),
-        &[Rule::MissingHeader],
+        &[CheckRule::MissingHeader],
     );
     // Set for all, and unset where it counts.
     let cache = |path: &str, text: String| match path {
@@ -372,7 +384,7 @@ fn values_are_inherited_as_nginx_does_it() {
         text.replace("    proxy_cache off;\n", "")
             .replace("satisfy all;\n", "")
     };
-    check(&both, &[Rule::ProxyCache, Rule::SatisfyAny]);
+    check(&both, &[CheckRule::ProxyCache, CheckRule::SatisfyAny]);
     // Ways that are closed otherwise, or open to this machine alone, are no ways.
     for guard in [
         "auth_basic x;",

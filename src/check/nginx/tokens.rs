@@ -1,26 +1,26 @@
 //! The locations through which a registry's clients get tokens, and what each must say. A registry
 //! whose clients get tokens checks them itself, so that nothing needs to stand before it.
 
-use super::super::{Finding, Rule};
+use super::super::{CheckRule, Finding};
 use super::at;
 use super::gate::Gates;
 use super::location::{Asking, Tell, is_variable};
-use super::scope::{Id, Tree, own};
+use super::scope::{Id, ScopeTree, own};
 use super::syntax::Directive;
-use super::upstream::{Target, backends};
+use super::upstream::{PassTarget, backends};
 use crate::token::OTHER_PATHS;
 
 /// The locations that lead to htgate's token endpoint.
-pub(super) struct Tokens(Vec<Id>);
+pub(super) struct TokenLocations(Vec<Id>);
 
-impl Tokens {
+impl TokenLocations {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether a level needs no gate: it gives tokens itself, or it is the registry of a server
     /// that gives them.
-    pub(super) fn stand_for(&self, tree: &Tree<'_>, id: Id) -> bool {
+    pub(super) fn stand_for(&self, tree: &ScopeTree<'_>, id: Id) -> bool {
         let server = tree.around(id, "server");
         let is_same = |token: &Id| tree.around(*token, "server") == server;
         self.0.contains(&id) || (self.0.iter().any(is_same) && is_registry(path(tree, id)))
@@ -29,13 +29,13 @@ impl Tokens {
 
 /// Finds them: whatever leads to htgate and to none of its other paths, as the path of tokens is
 /// for each to choose.
-pub(super) fn find(tree: &Tree<'_>, gates: &Gates) -> Tokens {
+pub(super) fn find(tree: &ScopeTree<'_>, gates: &Gates) -> TokenLocations {
     let asked: Vec<_> = gates.ids().flat_map(|id| backends(tree, id)).collect();
     let leads = |id: &Id| {
         let Some(pass) = own(tree.inside(*id), "proxy_pass").last() else {
             return false;
         };
-        let target = Target::parse(pass.first());
+        let target = PassTarget::parse(pass.first());
         let is_htgate = target.host.contains("htgate")
             || backends(tree, *id)
                 .iter()
@@ -47,11 +47,16 @@ pub(super) fn find(tree: &Tree<'_>, gates: &Gates) -> Tokens {
         is_htgate && !matches!(path, "" | "/") && !OTHER_PATHS.contains(&path)
     };
     let open = tree.all().filter(|id| !tree.is_internal(*id));
-    Tokens(open.filter(leads).collect())
+    TokenLocations(open.filter(leads).collect())
 }
 
 /// What every one of them must say.
-pub(super) fn check(tree: &Tree<'_>, gates: &Gates, tokens: &Tokens, findings: &mut Vec<Finding>) {
+pub(super) fn check(
+    tree: &ScopeTree<'_>,
+    gates: &Gates,
+    tokens: &TokenLocations,
+    findings: &mut Vec<Finding>,
+) {
     let mut tell =
         |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
     for id in &tokens.0 {
@@ -79,15 +84,17 @@ fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
         let message = "tokens are refused here, where htgate asks for a password; if the registry \
                        has 'auth: token:', put 'auth_request off;' here, and else leave \
                        htgate-token.conf out";
-        tell(Rule::TokenLocation, registry.opener, message);
+        tell(CheckRule::TokenLocation, registry.opener, message);
         return;
     }
     let message = "tokens end here, and the registry sees none; leave this out";
     match registry.header("Authorization") {
         Some(said) if !is_variable(said, "$http_authorization") => {
-            tell(Rule::TokenLocation, said, message);
+            tell(CheckRule::TokenLocation, said, message);
         }
-        None if !registry.passes_headers() => tell(Rule::TokenLocation, registry.opener, message),
+        None if !registry.passes_headers() => {
+            tell(CheckRule::TokenLocation, registry.opener, message)
+        }
         _ => (),
     }
 }
@@ -100,7 +107,7 @@ fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
     if is_registry(path(tree, *id)) {
         let message = "this is under /v2/, where clients expect the registry; move it, for \
                        instance to /auth/token, and the registry's realm with it";
-        tell(Rule::TokenLocation, opener, message);
+        tell(CheckRule::TokenLocation, opener, message);
     }
     if tree
         .value(*id, "auth_request")
@@ -108,7 +115,7 @@ fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
     {
         let message = "who wants a token needs a password already, and so nobody gets one without; \
                        put 'auth_request off;' into the token location";
-        tell(Rule::TokenLocation, opener, message);
+        tell(CheckRule::TokenLocation, opener, message);
     }
 }
 
@@ -138,12 +145,12 @@ fn check_request(location: &Asking<'_>, tell: &mut Tell<'_>) {
     {
         let message = "forms do not reach htgate, and containerd sends one first; \
                        put 'proxy_pass_request_body on;' into the token location";
-        tell(Rule::TokenLocation, said, message);
+        tell(CheckRule::TokenLocation, said, message);
     }
 }
 
 /// The path that a level is for; of an `if`, that of the location around it.
-fn path<'a>(tree: &Tree<'a>, id: Id) -> &'a str {
+fn path<'a>(tree: &ScopeTree<'a>, id: Id) -> &'a str {
     let location = tree.around(id, "location");
     let opener = location.and_then(|location| tree.opener(location));
     opener.map_or("", Directive::last)
@@ -170,7 +177,7 @@ mod tests {
 
     /// What is found in what `nginx -T` prints of the shipped files: rules, with the text of
     /// their lines.
-    fn seen(server: &str, token: &str) -> Vec<(Rule, String)> {
+    fn seen(server: &str, token: &str) -> Vec<(CheckRule, String)> {
         let files = [
             ("/etc/nginx/nginx.conf", "http { include conf.d/*.conf; }"),
             ("/etc/nginx/conf.d/htgate.conf", HTTP),
@@ -193,7 +200,7 @@ mod tests {
         found.iter().map(|it| (it.rule, text(it))).collect()
     }
 
-    fn one(rule: Rule, line: &str) -> Vec<(Rule, String)> {
+    fn one(rule: CheckRule, line: &str) -> Vec<(CheckRule, String)> {
         vec![(rule, line.to_owned())]
     }
 
@@ -214,59 +221,59 @@ mod tests {
     #[test]
     fn planted_faults() {
         let here = "location = /auth/token {";
-        let rows: &[(&str, &str, Rule, &str)] = &[
+        let rows: &[(&str, &str, CheckRule, &str)] = &[
             (
                 "location = /auth/token",
                 "location = /v2/token",
-                Rule::TokenLocation,
+                CheckRule::TokenLocation,
                 "location = /v2/token {",
             ),
             (
                 "proxy_cache off",
                 "proxy_cache all",
-                Rule::ProxyCache,
+                CheckRule::ProxyCache,
                 "proxy_cache all;",
             ),
             (
                 "    proxy_set_header X-Real-IP $remote_addr;\n",
                 "",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 here,
             ),
             (
                 "X-Real-IP $remote_addr",
                 "X-Real-IP $http_x_real_ip",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 "proxy_set_header X-Real-IP $http_x_real_ip;",
             ),
             (
                 "    proxy_set_header Authorization $http_authorization;\n",
                 "",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 here,
             ),
             (
                 "Authorization $http_authorization",
                 "Authorization ''",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 "proxy_set_header Authorization '';",
             ),
             (
                 "    proxy_set_header User-Agent $http_user_agent;\n",
                 "",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 here,
             ),
             (
                 "    proxy_set_header Content-Type $content_type;\n",
                 "",
-                Rule::MissingHeader,
+                CheckRule::MissingHeader,
                 here,
             ),
             (
                 "proxy_cache off;",
                 "proxy_pass_request_body off;",
-                Rule::TokenLocation,
+                CheckRule::TokenLocation,
                 "proxy_pass_request_body off;",
             ),
         ];
@@ -279,7 +286,11 @@ mod tests {
         for elsewhere in ["http://htgate/metrics", "http://elsewhere/token"] {
             let token = TOKEN.replace("http://htgate/token", elsewhere);
             let rules: Vec<_> = seen(SERVER, &token).iter().map(|it| it.0).collect();
-            assert_eq!(rules, [Rule::OpenLocation, Rule::NoGate], "{elsewhere}");
+            assert_eq!(
+                rules,
+                [CheckRule::OpenLocation, CheckRule::NoGate],
+                "{elsewhere}"
+            );
         }
     }
 
@@ -322,12 +333,12 @@ mod tests {
     fn a_gate_and_tokens_beside_each_other() {
         let both = format!("{INCLUDE} include /etc/nginx/htgate-server.conf;");
         let gated = SERVER.replace(INCLUDE, &both);
-        let registry = one(Rule::TokenLocation, "location /v2/ {");
+        let registry = one(CheckRule::TokenLocation, "location /v2/ {");
         assert_eq!(seen(&gated, TOKEN), registry);
 
         let open = gated.replace("location /v2/ {", "location /v2/ { auth_request off;");
         let asked = TOKEN.replace("    auth_request off;\n", "");
-        let location = one(Rule::TokenLocation, "location = /auth/token {");
+        let location = one(CheckRule::TokenLocation, "location = /auth/token {");
         assert_eq!(seen(&open, &asked), location);
 
         // Passwords end at nginx where htgate is asked about each request; tokens must not.
@@ -336,19 +347,22 @@ mod tests {
             "proxy_http_version 1.1;",
             &format!("proxy_http_version 1.1;\n{line}"),
         );
-        assert_eq!(seen(&cleared, TOKEN), one(Rule::TokenLocation, line));
+        assert_eq!(seen(&cleared, TOKEN), one(CheckRule::TokenLocation, line));
 
         // Only a registry is believed to check tokens.
         let application = "location /ui/ { auth_request off; proxy_pass http://127.0.0.1:1; }";
         let more = open.replace("location / {", &format!("{application}\nlocation / {{"));
-        assert_eq!(seen(&more, TOKEN), one(Rule::OpenLocation, application));
+        assert_eq!(
+            seen(&more, TOKEN),
+            one(CheckRule::OpenLocation, application)
+        );
 
         // And none that another server guards by asking htgate.
         let other = format!(
             "{SERVER}\nserver {{ listen 444; include /etc/nginx/htgate-server.conf;\n\
              location /v2/ {{ proxy_pass http://registry; }} }}"
         );
-        let way = one(Rule::Bypass, "proxy_pass http://registry;");
+        let way = one(CheckRule::Bypass, "proxy_pass http://registry;");
         assert_eq!(seen(&other, TOKEN), way);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::scope::{Id, Tree, own};
+use super::scope::{Id, ScopeTree, own};
 use super::syntax::Directive;
 
 /// What the argument of a `proxy_pass` says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target<'a> {
+pub(super) struct PassTarget<'a> {
     /// A name, an address, or `unix:/path`.
     pub(super) host: &'a str,
     /// Empty where the request's own path is passed on.
@@ -15,7 +15,7 @@ pub(super) struct Target<'a> {
     port: u16,
 }
 
-impl<'a> Target<'a> {
+impl<'a> PassTarget<'a> {
     pub(super) fn parse(url: &'a str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let port = if scheme == "https" { 443 } else { 80 };
@@ -35,7 +35,7 @@ impl<'a> Target<'a> {
     }
 
     /// The `upstream` block that the host names.
-    pub(super) fn upstream(&self, tree: &Tree<'a>) -> Option<&'a Directive> {
+    pub(super) fn upstream(&self, tree: &ScopeTree<'a>) -> Option<&'a Directive> {
         let http = tree.all().next()?;
         own(tree.inside(http), "upstream").find(|upstream| upstream.first() == self.host)
     }
@@ -43,19 +43,19 @@ impl<'a> Target<'a> {
 
 /// An address of an application, and the directive that has it.
 pub(super) struct Backend<'a> {
-    pub(super) address: Address<'a>,
+    pub(super) address: BackendAddress<'a>,
     pub(super) said: &'a Directive,
 }
 
 /// Where somebody listens.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Address<'a> {
+pub(super) enum BackendAddress<'a> {
     Unix(&'a str),
     Ip(IpAddr, u16),
     Name(&'a str, u16),
 }
 
-impl<'a> Address<'a> {
+impl<'a> BackendAddress<'a> {
     pub(super) fn parse(text: &'a str, default_port: u16) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::Unix(path);
@@ -91,22 +91,22 @@ impl<'a> Address<'a> {
 
 /// The addresses that a level hands its requests to. None where only nginx knows them, while it
 /// runs.
-pub(super) fn backends<'a>(tree: &Tree<'a>, id: Id) -> Vec<Backend<'a>> {
+pub(super) fn backends<'a>(tree: &ScopeTree<'a>, id: Id) -> Vec<Backend<'a>> {
     let passes = tree
         .inside(id)
         .iter()
         .filter(|directive| super::is_pass(directive));
     let mut found = Vec::new();
     for said in passes {
-        let target = Target::parse(said.first());
+        let target = PassTarget::parse(said.first());
         match target.upstream(tree) {
             Some(upstream) => found.extend(own(upstream.inside(), "server").map(|said| Backend {
-                address: Address::parse(said.first(), target.port),
+                address: BackendAddress::parse(said.first(), target.port),
                 said,
             })),
             None if target.host.contains('$') => (),
             None => found.push(Backend {
-                address: Address::parse(target.host, target.port),
+                address: BackendAddress::parse(target.host, target.port),
                 said,
             }),
         }
@@ -115,7 +115,7 @@ pub(super) fn backends<'a>(tree: &Tree<'a>, id: Id) -> Vec<Backend<'a>> {
 }
 
 /// The addresses that a server listens on.
-pub(super) fn listens(inside: &[Directive]) -> Vec<(Address<'_>, Option<&Directive>)> {
+pub(super) fn listens(inside: &[Directive]) -> Vec<(BackendAddress<'_>, Option<&Directive>)> {
     let parse = |said| (listen(Directive::first(said)), Some(said));
     let found: Vec<_> = own(inside, "listen").map(parse).collect();
     if found.is_empty() {
@@ -125,11 +125,11 @@ pub(super) fn listens(inside: &[Directive]) -> Vec<(Address<'_>, Option<&Directi
     }
 }
 
-fn listen(text: &str) -> Address<'_> {
+fn listen(text: &str) -> BackendAddress<'_> {
     let any = IpAddr::from([0, 0, 0, 0]);
     match text.strip_prefix("*:").unwrap_or(text).parse() {
-        Ok(port) => Address::Ip(any, port),
-        Err(_) => Address::parse(text, 80),
+        Ok(port) => BackendAddress::Ip(any, port),
+        Err(_) => BackendAddress::parse(text, 80),
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
             ("https://[::1]:8080/", "[::1]:8080", "/"),
             ("$backend", "$backend", ""),
         ] {
-            let target = Target::parse(url);
+            let target = PassTarget::parse(url);
             assert_eq!((target.host, target.path), (host, path), "{url}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
             ("0.0.0.0", true, Some(80)),
             ("[2001:db8::1]", true, Some(80)),
         ] {
-            let address = Address::parse(text, 80);
+            let address = BackendAddress::parse(text, 80);
             assert_eq!(
                 (address.is_public(), address.port()),
                 (public, port),

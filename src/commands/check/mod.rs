@@ -17,7 +17,7 @@ use self::options::OutputFormat;
 use self::report::Report;
 use super::{FAILED, USAGE, complain, print};
 use crate::check::users::{Modes, permissions};
-use crate::check::{Finding, Rule, Severity, nginx, told};
+use crate::check::{CheckRule, Finding, Severity, nginx, told};
 use crate::config::{Config, ConfigError, Settings};
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
         OutputFormat::Text => report.text(),
         OutputFormat::Json => format!("{:#}\n", report.json()),
     };
-    match report.count(Severity::Mend) {
+    match report.count(Severity::Error) {
         0 => print(text.as_bytes()),
         _ => {
             print(text.as_bytes());
@@ -48,7 +48,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
 fn look(options: &Options) -> Result<Report, String> {
     let mut report = Report::default();
     if options.htpasswd.is_none() && options.config.is_none() && options.nginx.is_none() {
-        return Err("nothing to check; say --htpasswd FILE or --nginx".to_owned());
+        return Err("nothing to check; use --htpasswd FILE or --nginx".to_owned());
     }
     if let Some(path) = &options.nginx {
         match read_configuration(path)? {
@@ -90,13 +90,13 @@ fn look_at_settings(
             let idle = config.sources.rules.access.idle();
             findings.extend(
                 idle.iter()
-                    .map(|rule| placed(Rule::Idle, &file, &rule.to_string())),
+                    .map(|rule| placed(CheckRule::Idle, &file, &rule.to_string())),
             );
             Ok(Some(config))
         }
         Err(ConfigError::Usage(what)) => Err(what),
         Err(ConfigError::File(what)) => {
-            findings.push(placed(Rule::Settings, &file, &what));
+            findings.push(placed(CheckRule::Settings, &file, &what));
             // The users can be looked at without it, where it is known which.
             let config = options
                 .htpasswd
@@ -114,7 +114,7 @@ fn file(options: &Options) -> String {
 }
 
 /// A finding in `htgate.toml`, told as `serve` tells its faults: "FILE: line 3: what; remedy".
-fn placed(rule: Rule, file: &str, what: &str) -> Finding {
+fn placed(rule: CheckRule, file: &str, what: &str) -> Finding {
     let what = what.strip_prefix(&format!("{file}: ")).unwrap_or(what);
     let placed = what
         .strip_prefix("line ")
@@ -150,7 +150,7 @@ fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
         path.display().to_string()
     };
     if is_standard && io::stdin().is_terminal() {
-        return Err("nothing on standard input; say nginx -T | htgate check --nginx".to_owned());
+        return Err("nothing on standard input; use nginx -T | htgate check --nginx".to_owned());
     }
     let mut bytes = Vec::new();
     let read = if is_standard {
@@ -161,14 +161,14 @@ fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
     Ok(match read {
         Ok(0) => {
             let what = "there is nothing in it; see what 'nginx -T' says";
-            Err(told(Rule::Unreadable, &name, None, what))
+            Err(told(CheckRule::Unreadable, &name, None, what))
         }
         Ok(_) => Ok((name, String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) => Err(told(
-            Rule::Unreadable,
+            CheckRule::Unreadable,
             &name,
             None,
-            &format!("{error}; mend the path"),
+            &format!("{error}; correct the path"),
         )),
     })
 }

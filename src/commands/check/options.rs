@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::check::Rule;
+use crate::check::CheckRule;
 use crate::config::LimitOptions;
 
 /// What to look at.
@@ -12,7 +12,7 @@ use crate::config::LimitOptions;
 #[command(
     after_help = "Examples: htgate check --htpasswd /etc/htgate/users/htpasswd\n          \
                   nginx -T | htgate check --nginx\n\n\
-                  Exit code 1 if something must be mended. Each finding ends in the name of its \
+                  Exit code 1 if something must be fixed. Each finding ends in the name of its \
                   rule, which --ignore takes."
 )]
 pub(crate) struct Options {
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     pub format: OutputFormat,
     /// Leave the findings of a rule out; may be repeated.
     #[arg(long, value_name = "RULE")]
-    pub ignore: Vec<Rule>,
+    pub ignore: Vec<CheckRule>,
 }
 
 /// How something is printed.

@@ -5,25 +5,25 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::check::token::{Signs, day};
-use crate::check::users::{Row, cold_logins};
+use crate::check::users::{FormatRow, cold_logins};
 use crate::check::{Finding, Severity};
 
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
-    pub(super) users: Option<Table>,
-    pub(super) tokens: Option<Tokens>,
+    pub(super) users: Option<UsersTable>,
+    pub(super) tokens: Option<TokenSigning>,
 }
 
 /// The users of a file.
-pub(super) struct Table {
+pub(super) struct UsersTable {
     pub(super) file: String,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<FormatRow>,
     pub(super) threads: usize,
 }
 
 /// What signs tokens, and with which files.
-pub(super) struct Tokens {
+pub(super) struct TokenSigning {
     pub(super) key: String,
     pub(super) certificate: String,
     pub(super) signs: Signs,
@@ -64,7 +64,7 @@ impl Report {
             }
             writeln!(text)?;
         }
-        if let Some(Tokens { key, signs, .. }) = &self.tokens {
+        if let Some(TokenSigning { key, signs, .. }) = &self.tokens {
             let (algorithm, ends) = (signs.algorithm.as_str(), day(signs.ends));
             writeln!(
                 text,
@@ -74,8 +74,8 @@ impl Report {
         for finding in &self.findings {
             writeln!(text, "{finding}")?;
         }
-        let (mend, know) = (self.count(Severity::Mend), self.count(Severity::Know));
-        writeln!(text, "To mend: {mend}. Good to know: {know}.")
+        let (errors, notes) = (self.count(Severity::Error), self.count(Severity::Note));
+        writeln!(text, "Errors: {errors}. Notes: {notes}.")
     }
 
     pub(super) fn json(&self) -> Value {
@@ -104,8 +104,8 @@ impl Report {
 fn json_finding(finding: &Finding) -> Value {
     json!({
         "severity": match finding.rule.severity() {
-            Severity::Mend => "mend",
-            Severity::Know => "know",
+            Severity::Error => "error",
+            Severity::Note => "note",
         },
         "rule": finding.rule.name(),
         "file": finding.file,
@@ -115,7 +115,7 @@ fn json_finding(finding: &Finding) -> Value {
     })
 }
 
-fn json_row(row: &Row) -> Value {
+fn json_row(row: &FormatRow) -> Value {
     json!({
         "format": row.kind.to_string(),
         "users": row.users,

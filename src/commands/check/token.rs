@@ -6,17 +6,17 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::look_at_modes;
-use super::report::{Report, Tokens};
-use crate::check::token::Read;
-use crate::check::{Finding, Rule, told};
+use super::report::{Report, TokenSigning};
+use crate::check::token::TokenFiles;
+use crate::check::{CheckRule, Finding, told};
 use crate::files::stable_read::{self, ReadError};
-use crate::token::Settings;
+use crate::token::TokenSettings;
 
-pub(super) fn look(settings: &Settings, config: &str, report: &mut Report) {
+pub(super) fn look(settings: &TokenSettings, config: &str, report: &mut Report) {
     let findings = &mut report.findings;
     let key = read(&settings.key, true, findings);
     let certificate = read(&settings.certificate, false, findings);
-    let read = Read {
+    let read = TokenFiles {
         settings,
         config,
         key: key.as_ref().map(|bytes| bytes.as_slice()),
@@ -24,7 +24,7 @@ pub(super) fn look(settings: &Settings, config: &str, report: &mut Report) {
     };
     let (found, signs) = read.findings(SystemTime::now());
     findings.extend(found);
-    report.tokens = signs.map(|signs| Tokens {
+    report.tokens = signs.map(|signs| TokenSigning {
         key: settings.key.display().to_string(),
         certificate: settings.certificate.display().to_string(),
         signs,
@@ -36,11 +36,14 @@ fn read(path: &Path, is_secret: bool, findings: &mut Vec<Finding>) -> Option<Zer
     findings.extend(look_at_modes(path, false));
     let what = match stable_read::read(path) {
         // htgate does not take such a key either.
-        Ok(reading) if is_secret && !reading.fingerprint.is_private() => {
-            told(Rule::TokenKey, &file, None, &ReadError::Exposed.to_string())
-        }
+        Ok(reading) if is_secret && !reading.fingerprint.is_private() => told(
+            CheckRule::TokenKey,
+            &file,
+            None,
+            &ReadError::Exposed.to_string(),
+        ),
         Ok(reading) => return Some(Zeroizing::new(reading.bytes)),
-        Err(error) => told(Rule::Unreadable, &file, None, &error.to_string()),
+        Err(error) => told(CheckRule::Unreadable, &file, None, &error.to_string()),
     };
     findings.push(what);
     None

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::look_at_modes;
-use super::report::{Report, Table};
-use crate::check::users::{Row, lines};
-use crate::check::{Rule, told};
+use super::report::{Report, UsersTable};
+use crate::check::users::{FormatRow, lines};
+use crate::check::{CheckRule, told};
 use crate::commands::MOST_LINES;
 use crate::config::Config;
 use crate::files::stable_read::settle;
@@ -23,7 +23,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
         Err(error) => {
             report
                 .findings
-                .push(told(Rule::Unreadable, &file, None, &error.to_string()));
+                .push(told(CheckRule::Unreadable, &file, None, &error.to_string()));
             return;
         }
     };
@@ -31,7 +31,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     let rows: Vec<_> = known
         .kinds()
         .iter()
-        .map(|(kind, users)| Row {
+        .map(|(kind, users)| FormatRow {
             kind: *kind,
             users: *users,
             took: measure(*kind),
@@ -39,7 +39,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
         .collect();
     report.findings.extend(look_at_modes(path, true));
     report.findings.extend(lines(&file, &known, &errors, &rows));
-    report.users = Some(Table {
+    report.users = Some(UsersTable {
         file,
         rows,
         threads: config.judge.hash_threads,

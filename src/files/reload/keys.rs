@@ -12,11 +12,11 @@ use super::follow::Part;
 use super::source::Source;
 use super::watchdog::Progress;
 use crate::observe::metrics::Metrics;
-use crate::token::{CERTIFICATE_NOTICE, PairError, Settings, Signer};
+use crate::token::{CERTIFICATE_NOTICE, PairError, Signer, TokenSettings};
 
 /// Both files as they were last read.
 pub(super) struct Keys {
-    settings: Settings,
+    settings: TokenSettings,
     key: Source,
     key_pem: Zeroizing<Vec<u8>>,
     certificate: Source,
@@ -30,7 +30,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads both for the first time.
-    pub(super) fn open(settings: Settings) -> Result<Self, LoadError> {
+    pub(super) fn open(settings: TokenSettings) -> Result<Self, LoadError> {
         let (key, key_pem) = Source::open_secret(settings.key.clone(), |bytes| {
             Ok(Zeroizing::new(bytes.to_vec()))
         })?;
@@ -72,7 +72,7 @@ impl Keys {
             return false;
         }
         self.apart_since = None;
-        // What was wrong before may be mended by now.
+        // What was wrong before may be right by now.
         self.key.accept();
         self.certificate.accept();
         let source = match error {

@@ -48,7 +48,7 @@ pub(crate) struct Sources {
     /// The configuration file, if there is one, and how to read rules from it.
     pub config: Option<(PathBuf, ParseRules)>,
     /// The key that signs tokens, if there is one.
-    pub token: Option<token::Settings>,
+    pub token: Option<token::TokenSettings>,
     /// Rules where there is no configuration file.
     pub rules: Rules,
     /// How often the files are looked at without an event.

@@ -16,7 +16,7 @@ pub(super) struct Ticket {
 /// the longest line gives one up to a network with a shorter line.
 pub(super) struct Queue<T> {
     slots: usize,
-    lines: HashMap<Client, Line<T>>,
+    lines: HashMap<Client, Lane<T>>,
     /// Networks with a recent right password, and all others.
     familiar: Class,
     strangers: Class,
@@ -26,7 +26,7 @@ pub(super) struct Queue<T> {
 }
 
 /// The jobs of one network, oldest first.
-struct Line<T> {
+struct Lane<T> {
     jobs: VecDeque<(u64, T)>,
     turn: u64,
     familiar: bool,
@@ -72,7 +72,7 @@ impl<T> Queue<T> {
         };
         self.clock += 1;
         let number = self.clock;
-        let mut line = self.take(network).unwrap_or_else(|| Line {
+        let mut line = self.take(network).unwrap_or_else(|| Lane {
             jobs: VecDeque::new(),
             turn: number,
             familiar,
@@ -132,7 +132,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes a network's line out, to be changed and put back.
-    fn take(&mut self, network: Client) -> Option<Line<T>> {
+    fn take(&mut self, network: Client) -> Option<Lane<T>> {
         let line = self.lines.remove(&network)?;
         let class = self.class(line.familiar);
         class.turns.remove(&line.turn);
@@ -140,7 +140,7 @@ impl<T> Queue<T> {
         Some(line)
     }
 
-    fn put(&mut self, network: Client, line: Line<T>) {
+    fn put(&mut self, network: Client, line: Lane<T>) {
         if line.jobs.is_empty() {
             return;
         }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 pub use self::fault::{Key, RuleError, RuleFault};
 pub(crate) use self::name::is_repository;
-pub use self::operation::{Asked, RequestLine};
+pub use self::operation::{Operation, RequestLine};
 pub use self::pattern::PatternFault;
 use self::rules::Grant;
 pub use self::rules::{Groups, Rule};
@@ -144,7 +144,7 @@ impl Access {
             Ok(line) => line,
             Err(unclear) => return Decision::Deny(Obstacle::Unclear(unclear)),
         };
-        match line.asked() {
+        match line.operation() {
             Ok(asked) => self.weigh(who, request.server_name(), &asked),
             Err(unclear) => Decision::Deny(Obstacle::Unclear(unclear)),
         }
@@ -152,7 +152,7 @@ impl Access {
 
     /// Whether they may do this on the server of that name, whatever the request looks like by
     /// which they will.
-    pub fn allows(&self, who: Who<'_>, server: Option<&str>, asked: &Asked<'_>) -> bool {
+    pub fn allows(&self, who: Who<'_>, server: Option<&str>, asked: &Operation<'_>) -> bool {
         if self.grants.is_empty() {
             return who != Who::Anonymous;
         }
@@ -171,15 +171,15 @@ impl Access {
             .map(|grant| grant.line)
     }
 
-    fn weigh(&self, who: Who<'_>, server: Option<&str>, asked: &Asked<'_>) -> Decision {
+    fn weigh(&self, who: Who<'_>, server: Option<&str>, asked: &Operation<'_>) -> Decision {
         let own = self.rules_of(who);
         let here = self.sites.at(server);
         let found = match asked {
             // Clients decide here whether to send a password at all: anonymous is asked for one.
-            Asked::Base if who == Who::Anonymous => return Decision::Deny(Obstacle::Anonymous),
-            Asked::Base => return Decision::Allow(Grounds::Base),
-            Asked::Catalog => first_common(&self.catalog, own, |_| true),
-            Asked::Repository { action, name, from } => {
+            Operation::Base if who == Who::Anonymous => return Decision::Deny(Obstacle::Anonymous),
+            Operation::Base => return Decision::Allow(Grounds::Base),
+            Operation::Catalog => first_common(&self.catalog, own, |_| true),
+            Operation::Repository { action, name, from } => {
                 let missing = from
                     .iter()
                     .find(|name| self.first_rule(&here, own, Action::Pull, name).is_none());
@@ -188,7 +188,7 @@ impl Access {
                 }
                 self.first_rule(&here, own, *action, name)
             }
-            Asked::Path { method, path } => {
+            Operation::Path { method, path } => {
                 let relative = path.strip_prefix('/').unwrap_or(path);
                 let has_method = |grant: &Grant| grant.has_method(method);
                 let mut first = First::of(&self.grants, own, has_method);

@@ -11,7 +11,7 @@ use crate::request::{BodyType, Field, Request};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum Operation<'a> {
     /// `/v2/` itself: clients learn there that this is a registry and that their password is good.
     Base,
     /// The names of all repositories.
@@ -34,7 +34,7 @@ pub enum Asked<'a> {
     },
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for Operation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Base => f.write_str("the registry's base"),
@@ -80,23 +80,23 @@ impl<'a> RequestLine<'a> {
     /// # Errors
     ///
     /// Under `/v2/`, that it is nothing a registry is asked for.
-    pub fn asked(&self) -> Result<Asked<'_>, Unclear> {
+    pub fn operation(&self) -> Result<Operation<'_>, Unclear> {
         let path = self.target.path.as_ref();
         match registry_path(path) {
             Some(endpoint) => self.endpoint(endpoint),
-            None => Ok(Asked::Path {
+            None => Ok(Operation::Path {
                 method: self.method,
                 path,
             }),
         }
     }
 
-    fn endpoint<'b>(&'b self, path: &'b str) -> Result<Asked<'b>, Unclear> {
+    fn endpoint<'b>(&'b self, path: &'b str) -> Result<Operation<'b>, Unclear> {
         let from = from_parameters(self.target.query.unwrap_or_default())?;
         let reads = matches!(self.method, "GET" | "HEAD");
         match path {
-            "" if reads => return Ok(Asked::Base),
-            "_catalog" if reads => return Ok(Asked::Catalog),
+            "" if reads => return Ok(Operation::Base),
+            "_catalog" if reads => return Ok(Operation::Catalog),
             _ => (),
         }
         let (name, place) = Place::find(path).ok_or(Unclear::Endpoint)?;
@@ -119,7 +119,7 @@ impl<'a> RequestLine<'a> {
         } else {
             Vec::new()
         };
-        Ok(Asked::Repository { action, name, from })
+        Ok(Operation::Repository { action, name, from })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::RuleId;
 use super::pattern::Pattern;
-use super::tree::Tree;
+use super::tree::PatternTree;
 
 /// All patterns of all rules, by the server that they hold on.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub(super) struct Sites {
 
 #[derive(Debug, Default)]
 struct Site {
-    repositories: Tree,
-    paths: Tree,
+    repositories: PatternTree,
+    paths: PatternTree,
 }
 
 /// What holds on one server.

@@ -8,7 +8,7 @@ use super::pattern::Piece;
 
 /// One place in the patterns, and what follows from there.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct PatternTree {
     literal: HashMap<Box<str>, Self>,
     one: Option<Box<Self>>,
     deep: Option<Box<Self>>,
@@ -20,7 +20,7 @@ pub(super) struct Tree {
     below: Vec<RuleId>,
 }
 
-impl Tree {
+impl PatternTree {
     pub(super) fn insert(&mut self, pieces: &[Piece], rule: RuleId) {
         let (next, rest) = match pieces {
             [] => return note(&mut self.ends, rule),
@@ -94,7 +94,7 @@ mod tests {
     use crate::rules::access::pattern::Pattern;
 
     fn rules(patterns: &[&str], name: &str) -> Vec<RuleId> {
-        let mut tree = Tree::default();
+        let mut tree = PatternTree::default();
         for (pattern, rule) in patterns.iter().zip(0..) {
             tree.insert(Pattern::repository(pattern).unwrap().pieces(), rule);
         }

@@ -125,3 +125,33 @@ fn every_reason_is_in_the_table_and_no_file_names_another() {
         assert!(named > 0, "{file} names no reason");
     }
 }
+
+/// The rules of `htgate check`, as `rules!` declares them: `Variant, "name", Severity;`.
+#[test]
+fn every_check_is_in_the_tables_with_its_severity() {
+    let source = read("src/check/mod.rs");
+    let (_, declared) = source.split_once("\nrules! {\n").unwrap();
+    let (declared, _) = declared.split_once("\n}\n").unwrap();
+    let declared: BTreeMap<_, _> = declared
+        .lines()
+        .filter(|line| line.ends_with(';'))
+        .map(|line| {
+            let fields: Vec<_> = line.trim_end_matches(';').split(", ").collect();
+            (
+                fields[1].trim_matches('"').to_owned(),
+                fields[2].to_lowercase(),
+            )
+        })
+        .collect();
+    assert!(declared.len() > 20, "{declared:?}");
+    let rows = read("docs/check.md");
+    let rows = rows.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeMap<_, _> = rows
+        .map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+            let severity = cells.last().unwrap().trim().to_owned();
+            (row.split('`').nth(1).unwrap().to_owned(), severity)
+        })
+        .collect();
+    assert_eq!(documented, declared);
+}

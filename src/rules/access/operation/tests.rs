@@ -15,7 +15,7 @@ fn seen(method: &str, uri: &str, content_type: Option<&str>) -> String {
         Ok(line) => line,
         Err(unclear) => return format!("{unclear:?}"),
     };
-    match line.asked() {
+    match line.operation() {
         Ok(asked) => asked.to_string(),
         Err(unclear) => format!("{unclear:?}"),
     }
@@ -198,9 +198,9 @@ fn an_upload_of_unknown_type_may_be_a_form() {
             ..Request::default()
         };
         let line = RequestLine::read(&request).ok().unwrap();
-        let asked = line.asked();
-        assert_eq!(asked.is_ok(), good, "{method} {uri}");
-        assert!(good || asked == Err(Unclear::Form), "{method} {uri}");
+        let operation = line.operation();
+        assert_eq!(operation.is_ok(), good, "{method} {uri}");
+        assert!(good || operation == Err(Unclear::Form), "{method} {uri}");
     }
 }
 

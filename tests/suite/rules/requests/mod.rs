@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::support::{Gate, Nginx, Registry, Understood, authorization, eventually, line, send};
 use htgate::request::{BodyType, Field, Request};
-use htgate::rules::access::{Asked, RequestLine};
+use htgate::rules::access::{Operation, RequestLine};
 use mounts::mounts;
 use rows::{Row, claims, endpoints, paths};
 
@@ -88,8 +88,8 @@ fn seen_by_htgate(seen: &str, agent: &str) -> (String, Vec<String>) {
         ..Request::default()
     };
     let line = RequestLine::read(&request).unwrap();
-    match line.asked().unwrap() {
-        Asked::Repository { action, name, from } => (format!("{action} {name}"), from),
+    match line.operation().unwrap() {
+        Operation::Repository { action, name, from } => (format!("{action} {name}"), from),
         other => (other.to_string(), Vec::new()),
     }
 }

@@ -44,7 +44,7 @@ fn users_by_format_and_every_fault_with_its_line() {
         "2  bcrypt cost 10",
         "ms a hash here",
         "logins a second",
-        "To mend: 0",
+        "Errors: 0",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -72,13 +72,13 @@ fn users_by_format_and_every_fault_with_its_line() {
         seen.push((text("rule"), finding["line"].as_u64(), text("severity")));
     }
     let expected = [
-        ("readable", None, "mend"),
-        ("faulty-line", Some(3), "mend"),
-        ("faulty-line", Some(4), "mend"),
-        ("duplicate", Some(5), "mend"),
-        ("faulty-line", Some(6), "mend"),
-        ("faulty-line", Some(8), "mend"),
-        ("weak-format", None, "know"),
+        ("readable", None, "error"),
+        ("faulty-line", Some(3), "error"),
+        ("faulty-line", Some(4), "error"),
+        ("duplicate", Some(5), "error"),
+        ("faulty-line", Some(6), "error"),
+        ("faulty-line", Some(8), "error"),
+        ("weak-format", None, "note"),
     ];
     let expected = expected.map(|(rule, line, mend)| (rule.to_owned(), line, mend.to_owned()));
     assert_eq!(seen, expected);
@@ -175,7 +175,7 @@ fn settings_and_permissions() {
         (
             &["--htpasswd", &users_name, "--ignore", "x"],
             2,
-            "say one of settings, ",
+            "use one of settings, ",
         ),
     ] {
         let output = check(arguments);

@@ -77,7 +77,7 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
     let output = nginx_prints(folder.path(), &GATED, |_, text| text);
     fs::write(&printed, &output.stdout).unwrap();
     let result = check(&["--nginx", &printed.display().to_string()]);
-    assert_eq!(said(&result), "To mend: 0. Good to know: 0.\n");
+    assert_eq!(said(&result), "Errors: 0. Notes: 0.\n");
     assert_eq!(result.status.code(), Some(0));
 
     // Everything at once, and with what nginx says to standard error before it.
