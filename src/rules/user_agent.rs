@@ -1,8 +1,6 @@
 //! Which clients are turned away by their User-Agent alone. The only file that names `regex`.
 //! A User-Agent is what the client says of itself: this is hygiene, not protection.
 
-use std::fmt;
-
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 /// What the built-in rules refuse: Docker 1.3 to 1.5, and Docker's first ping up to 1.5, which
@@ -23,8 +21,8 @@ impl UserAgentRules {
     ///
     /// # Errors
     ///
-    /// The first pattern that `regex` cannot compile, with the reason.
-    pub fn compile<S: AsRef<str>>(deny: &[S], except: &[S]) -> Result<Self, PatternError> {
+    /// The first pattern that `regex` cannot compile, with the reason, in one line.
+    pub fn compile<S: AsRef<str>>(deny: &[S], except: &[S]) -> Result<Self, String> {
         Ok(Self {
             deny: compile(deny)?,
             except: compile(except)?,
@@ -37,33 +35,14 @@ impl UserAgentRules {
     }
 }
 
-/// A pattern that cannot be compiled.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PatternError {
-    pattern: String,
-    why: String,
-}
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pattern '{}': {}", self.pattern, self.why)
-    }
-}
-
-impl std::error::Error for PatternError {}
-
-fn compile<S: AsRef<str>>(patterns: &[S]) -> Result<RegexSet, PatternError> {
+fn compile<S: AsRef<str>>(patterns: &[S]) -> Result<RegexSet, String> {
     build(patterns).map_err(|error| {
         // The set's error does not say which pattern it means, so each is tried alone.
         let culprit = patterns
             .iter()
             .find(|pattern| build(&[pattern.as_ref()]).is_err());
-        PatternError {
-            pattern: culprit
-                .map(|pattern| pattern.as_ref().to_owned())
-                .unwrap_or_default(),
-            why: explain(&error),
-        }
+        let pattern = culprit.map_or("", |pattern| pattern.as_ref());
+        format!("pattern '{pattern}': {}", explain(&error))
     })
 }
 

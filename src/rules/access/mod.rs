@@ -2,7 +2,6 @@
 //! user may do everything, and requests are not even read; with rules, what none of them allows
 //! is refused. Knows no status codes and no files.
 
-mod fault;
 mod name;
 mod operation;
 mod pattern;
@@ -18,10 +17,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use self::fault::{Key, RuleError, RuleFault};
 pub(crate) use self::name::is_repository;
 pub use self::operation::{Operation, RequestLine};
-pub use self::pattern::PatternFault;
 use self::rules::Grant;
 pub use self::rules::{Groups, Rule};
 use self::sites::{Here, Sites};

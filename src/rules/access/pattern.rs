@@ -2,8 +2,6 @@
 //! the end at least one. `//SERVER/` before it is the one server where it holds. What can never
 //! match is an error.
 
-use std::fmt;
-
 use super::name::{LONGEST_REPOSITORY, is_component, is_host};
 use super::registry_path;
 use super::target::Target;
@@ -28,7 +26,7 @@ pub(super) enum Piece {
 
 impl Pattern {
     /// A pattern over the names of repositories.
-    pub(super) fn repository(text: &str) -> Result<Self, PatternFault> {
+    pub(super) fn repository(text: &str) -> Result<Self, &'static str> {
         let (server, text) = split_server(text)?;
         let pieces = split(text)?;
         let mut longest = 0;
@@ -46,23 +44,23 @@ impl Pattern {
             let may_be_host = is_first && !is_last;
             let fits = is_component(component) || (may_be_host && is_host(component));
             if !fits {
-                return Err(PatternFault::NoName);
+                return Err(NO_NAME);
             }
         }
         if longest > LONGEST_REPOSITORY + 1 {
-            return Err(PatternFault::NoName);
+            return Err(NO_NAME);
         }
         Ok(Self { server, pieces })
     }
 
     /// A pattern over decoded paths.
-    pub(super) fn path(text: &str) -> Result<Self, PatternFault> {
+    pub(super) fn path(text: &str) -> Result<Self, &'static str> {
         let (server, text) = match split_server(text)? {
             // The slash after the server is the path's first.
             (Some(server), relative) => (Some(server), format!("/{relative}")),
             (None, text) => (None, text.to_owned()),
         };
-        let relative = text.strip_prefix('/').ok_or(PatternFault::NoSlash)?;
+        let relative = text.strip_prefix('/').ok_or(NO_SLASH)?;
         // Escaped, so that only what stays as it is when it is decoded can be a pattern.
         let escaped: String = text
             .chars()
@@ -76,10 +74,10 @@ impl Pattern {
             .collect();
         let is_clean = Target::clean(escaped.as_bytes()).is_ok();
         if !is_clean || text.contains('%') {
-            return Err(PatternFault::Unclean);
+            return Err(UNCLEAN);
         }
         if registry_path(&text).is_some() {
-            return Err(PatternFault::Registry);
+            return Err(REGISTRY);
         }
         let pieces = split(relative)?;
         Ok(Self { server, pieces })
@@ -109,11 +107,11 @@ impl Pattern {
 
 /// Takes `//SERVER/` from the beginning of a pattern. nginx lower-cases the names in a
 /// `server_name`, except regular expressions, and drops a dot at the beginning of the first.
-fn split_server(text: &str) -> Result<(Option<Box<str>>, &str), PatternFault> {
+fn split_server(text: &str) -> Result<(Option<Box<str>>, &str), &'static str> {
     let Some(text) = text.strip_prefix("//") else {
         return Ok((None, text));
     };
-    let (server, rest) = text.split_once('/').ok_or(PatternFault::Server)?;
+    let (server, rest) = text.split_once('/').ok_or(SERVER)?;
     let is_unlike_nginx = |c: char| {
         c.is_ascii_uppercase() || c.is_whitespace() || c.is_control() || "*;{}\"'\\".contains(c)
     };
@@ -127,17 +125,17 @@ fn split_server(text: &str) -> Result<(Option<Box<str>>, &str), PatternFault> {
         None => !name.is_empty() && !name.starts_with('.') && !name.contains(is_unlike_nginx),
     };
     if !fits {
-        return Err(PatternFault::Server);
+        return Err(SERVER);
     }
     Ok((Some(server.into()), rest))
 }
 
-fn split(text: &str) -> Result<Vec<Piece>, PatternFault> {
+fn split(text: &str) -> Result<Vec<Piece>, &'static str> {
     text.split('/')
         .map(|component| match component {
             "*" => Ok(Piece::One),
             "**" => Ok(Piece::Deep),
-            _ if component.contains('*') => Err(PatternFault::Star),
+            _ if component.contains('*') => Err(STAR),
             _ => Ok(Piece::Literal(component.into())),
         })
         .collect()
@@ -160,46 +158,16 @@ fn covers(ours: &[Piece], theirs: &[Piece]) -> bool {
     }
 }
 
-/// Why a pattern can never match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatternFault {
-    /// A star within a component.
-    Star,
-    /// No repository has such a name.
-    NoName,
-    /// A path without its first slash.
-    NoSlash,
-    /// No request that is let through has such a path.
-    Unclean,
-    /// A path that is the registry's.
-    Registry,
-    /// A server's name that nginx never has, or none, or nothing after it.
-    Server,
-}
-
-impl fmt::Display for PatternFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Star => "a star is a whole component: write 'team/*' or 'team/**'",
-            Self::NoName => {
-                "no repository has such a name: lower-case letters and digits, with '.', '_' or \
-                 '-' between them, '/' between components, no tag and no slash at either end"
-            }
-            Self::NoSlash => "a path begins with '/'",
-            Self::Unclean => {
-                "no such path is let through: write it decoded, without '%', '#', backslash, \
-                 empty segments, '.' or '..'"
-            }
-            Self::Registry => {
-                "what is under /v2/ is the registry's: use 'repositories' and 'actions'"
-            }
-            Self::Server => {
-                "after '//' comes the first server_name of nginx's block, in lower case and \
-                 without a leading dot, and then '/': '//docs.example/docs/**'"
-            }
-        })
-    }
-}
+// Why a pattern can never match, and what to write instead.
+const STAR: &str = "a star is a whole component: write 'team/*' or 'team/**'";
+const NO_NAME: &str = "no repository has such a name: lower-case letters and digits, with '.', '_' or \
+                       '-' between them, '/' between components, no tag and no slash at either end";
+const NO_SLASH: &str = "a path begins with '/'";
+const UNCLEAN: &str = "no such path is allowed through: write it decoded, without '%', '#', \
+                       backslash, empty segments, '.' or '..'";
+const REGISTRY: &str = "what is under /v2/ is the registry's: use 'repositories' and 'actions'";
+const SERVER: &str = "after '//' comes the first server_name of nginx's block, in lower case and \
+                      without a leading dot, and then '/': '//docs.example/docs/**'";
 
 #[cfg(test)]
 mod tests {
@@ -252,72 +220,71 @@ mod tests {
 
     #[test]
     fn patterns_that_cannot() {
-        use PatternFault::{NoName, NoSlash, Registry, Server, Star, Unclean};
         let long = format!("a/{}", "b".repeat(254));
         let rows = [
-            ("", NoName),
-            ("/a", NoName),
-            ("a/", NoName),
-            ("a//b", NoName),
-            ("Team/App", NoName),
-            ("team/App", NoName),
-            ("a:1", NoName),
-            ("a/b:1", NoName),
-            ("HOST", NoName),
-            ("-a", NoName),
-            ("a/../b", NoName),
-            ("*/HOST/a", NoName),
-            ("%61", NoName),
-            ("a b", NoName),
-            (&long, NoName),
-            ("team-*", Star),
-            ("***", Star),
-            ("a/**b", Star),
-            ("//registry.example/", NoName),
-            ("//registry.example//a", NoName),
-            ("//registry.example/Team/App", NoName),
-            ("//registry.example/team-*", Star),
-            ("//registry.example", Server),
-            ("///team/app", Server),
-            ("//Registry.example/team/app", Server),
-            ("//.example.com/team/app", Server),
-            ("//registry example/team/app", Server),
-            ("//registry.example\n/team/app", Server),
-            ("//~/team/app", Server),
-            ("//*/team/app", Server),
-            ("//**/team/app", Server),
-            ("//a.*.b/team/app", Server),
-            ("//*./team/app", Server),
-            ("//a;b{}/team/app", Server),
+            ("", NO_NAME),
+            ("/a", NO_NAME),
+            ("a/", NO_NAME),
+            ("a//b", NO_NAME),
+            ("Team/App", NO_NAME),
+            ("team/App", NO_NAME),
+            ("a:1", NO_NAME),
+            ("a/b:1", NO_NAME),
+            ("HOST", NO_NAME),
+            ("-a", NO_NAME),
+            ("a/../b", NO_NAME),
+            ("*/HOST/a", NO_NAME),
+            ("%61", NO_NAME),
+            ("a b", NO_NAME),
+            (&long, NO_NAME),
+            ("team-*", STAR),
+            ("***", STAR),
+            ("a/**b", STAR),
+            ("//registry.example/", NO_NAME),
+            ("//registry.example//a", NO_NAME),
+            ("//registry.example/Team/App", NO_NAME),
+            ("//registry.example/team-*", STAR),
+            ("//registry.example", SERVER),
+            ("///team/app", SERVER),
+            ("//Registry.example/team/app", SERVER),
+            ("//.example.com/team/app", SERVER),
+            ("//registry example/team/app", SERVER),
+            ("//registry.example\n/team/app", SERVER),
+            ("//~/team/app", SERVER),
+            ("//*/team/app", SERVER),
+            ("//**/team/app", SERVER),
+            ("//a.*.b/team/app", SERVER),
+            ("//*./team/app", SERVER),
+            ("//a;b{}/team/app", SERVER),
         ];
         for (text, fault) in rows {
             assert_eq!(Pattern::repository(text).unwrap_err(), fault, "{text}");
         }
         let rows = [
-            ("", NoSlash),
-            ("docs/**", NoSlash),
-            ("**", NoSlash),
-            ("/a//b", Unclean),
-            ("//", Server),
-            ("///", Server),
-            ("//docs.example", Server),
-            ("//Docs.example/docs/**", Server),
-            ("//docs.example//a", Unclean),
-            ("//docs.example/../a", Unclean),
-            ("//docs.example/v2/a", Registry),
-            ("/a/../b", Unclean),
-            ("/./", Unclean),
-            ("/a%20b", Unclean),
-            ("/a#b", Unclean),
-            ("/a\\b", Unclean),
-            ("/a\nb", Unclean),
-            ("/;a", Unclean),
-            ("/v2", Registry),
-            ("/v2/", Registry),
-            ("/v2/**", Registry),
-            ("/v2/a", Registry),
-            ("/docs*", Star),
-            ("/*.html", Star),
+            ("", NO_SLASH),
+            ("docs/**", NO_SLASH),
+            ("**", NO_SLASH),
+            ("/a//b", UNCLEAN),
+            ("//", SERVER),
+            ("///", SERVER),
+            ("//docs.example", SERVER),
+            ("//Docs.example/docs/**", SERVER),
+            ("//docs.example//a", UNCLEAN),
+            ("//docs.example/../a", UNCLEAN),
+            ("//docs.example/v2/a", REGISTRY),
+            ("/a/../b", UNCLEAN),
+            ("/./", UNCLEAN),
+            ("/a%20b", UNCLEAN),
+            ("/a#b", UNCLEAN),
+            ("/a\\b", UNCLEAN),
+            ("/a\nb", UNCLEAN),
+            ("/;a", UNCLEAN),
+            ("/v2", REGISTRY),
+            ("/v2/", REGISTRY),
+            ("/v2/**", REGISTRY),
+            ("/v2/a", REGISTRY),
+            ("/docs*", STAR),
+            ("/*.html", STAR),
         ];
         for (text, fault) in rows {
             assert_eq!(Pattern::path(text).unwrap_err(), fault, "{text}");

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::fault::{Key, RuleError, RuleFault};
-use super::pattern::{Pattern, PatternFault};
+use super::pattern::Pattern;
 use super::{Access, Action, RuleId};
+use crate::Fault;
 
 /// The members of each group.
 pub type Groups = BTreeMap<String, Vec<String>>;
@@ -70,14 +70,12 @@ impl Access {
     pub fn compile(
         groups: Groups,
         rules: impl IntoIterator<Item = (usize, Rule)>,
-    ) -> Result<Self, RuleError> {
+    ) -> Result<Self, Fault> {
         for (group, members) in &groups {
             let is_name = |name: &&String| !is_special(name) && is_possible(name);
             if let Some(member) = members.iter().find(|name| !is_name(name)) {
-                return Err(RuleError {
-                    place: None,
-                    fault: RuleFault::Member(group.clone(), member.clone()),
-                });
+                let what = format!("[groups] {group}: {member:?} is not a user name");
+                return Err(Fault::new(what, "groups hold names of users only"));
             }
         }
         let mut access = Self {
@@ -85,9 +83,9 @@ impl Access {
             ..Self::default()
         };
         for (number, (line, rule)) in (1..).zip(rules) {
-            let grant = Grant::compile(line, rule, &access.groups).map_err(|fault| RuleError {
-                place: Some((line, number)),
-                fault,
+            let grant = Grant::compile(line, rule, &access.groups).map_err(|fault| {
+                let what = format!("[[access]] rule {number}: {}", fault.what);
+                Fault::new(what, fault.remedy).at(line as u64)
             })?;
             access.grants.push(grant);
         }
@@ -170,7 +168,7 @@ impl Access {
 }
 
 impl Grant {
-    fn compile(line: usize, rule: Rule, groups: &Groups) -> Result<Self, RuleFault> {
+    fn compile(line: usize, rule: Rule, groups: &Groups) -> Result<Self, Fault> {
         rule.check_keys()?;
         let repositories = patterns(rule.repositories, Pattern::repository)?;
         // A rule that is cut off after its actions must not list more than the whole does.
@@ -180,7 +178,10 @@ impl Grant {
                     .iter()
                     .all(|pattern| pattern.server().is_none()));
         if !is_whole && rule.actions.contains(&Action::Catalog) {
-            return Err(RuleFault::PartialCatalog);
+            return Err(Fault::new(
+                "'catalog' lists every repository, on every server",
+                "write it in a rule without 'repositories', or with repositories = [\"**\"]",
+            ));
         }
         Ok(Self {
             line,
@@ -213,7 +214,7 @@ impl Grant {
 impl Rule {
     /// Each half of a pair needs the other one, and an empty list is none: a file that is only
     /// half written must not allow more than all of it.
-    fn check_keys(&self) -> Result<(), RuleFault> {
+    fn check_keys(&self) -> Result<(), Fault> {
         let is_catalog_alone = self.actions.iter().all(|it| *it == Action::Catalog);
         let [repositories, actions, paths, methods] = [
             !self.repositories.is_empty(),
@@ -221,33 +222,51 @@ impl Rule {
             !self.paths.is_empty(),
             !self.methods.is_empty(),
         ];
-        if repositories && !actions {
-            return Err(RuleFault::Lacks(Key::Actions));
-        }
-        if actions && !repositories && !is_catalog_alone {
-            return Err(RuleFault::Lacks(Key::Repositories));
-        }
-        if paths && !methods {
-            return Err(RuleFault::Lacks(Key::Methods));
-        }
-        if methods && !paths {
-            return Err(RuleFault::Lacks(Key::Paths));
-        }
-        if !actions && !paths {
-            return Err(RuleFault::Nothing);
-        }
-        Ok(())
+        let faults = [
+            (
+                repositories && !actions,
+                "'repositories' without 'actions'",
+                "add what is allowed, as in actions = [\"pull\"]",
+            ),
+            (
+                actions && !repositories && !is_catalog_alone,
+                "'actions' without 'repositories'",
+                "add which ones (repositories = [\"**\"] is every repository)",
+            ),
+            (
+                paths && !methods,
+                "'paths' without 'methods'",
+                "add which ones (methods = [\"*\"] is any method)",
+            ),
+            (
+                methods && !paths,
+                "'methods' without 'paths'",
+                "add which ones (paths = [\"/**\"] is every path)",
+            ),
+            (
+                !actions && !paths,
+                "it allows nothing",
+                "add 'repositories' with 'actions', or 'paths' with 'methods'",
+            ),
+        ];
+        let mut faults = faults.into_iter().filter(|(is_wrong, ..)| *is_wrong);
+        faults
+            .next()
+            .map_or(Ok(()), |(_, what, remedy)| Err(Fault::new(what, remedy)))
     }
 }
 
 impl Methods {
-    fn read(methods: Vec<String>) -> Result<Self, RuleFault> {
+    fn read(methods: Vec<String>) -> Result<Self, Fault> {
         // nginx lets no other letters through.
         let fits = |byte: u8| byte.is_ascii_uppercase() || b"_-".contains(&byte);
         let is_method = |text: &str| !text.is_empty() && text.bytes().all(fits);
         let mut others = methods.iter().filter(|method| *method != "*");
         if let Some(method) = others.find(|method| !is_method(method)) {
-            return Err(RuleFault::Method(method.clone()));
+            return Err(Fault::new(
+                format!("no request has the method {method:?}"),
+                "write it as in 'GET' (methods = [\"*\"] is any method)",
+            ));
         }
         if methods.iter().any(|method| method == "*") {
             return Ok(Self::Any);
@@ -258,14 +277,15 @@ impl Methods {
 
 fn patterns(
     texts: Vec<String>,
-    parse: fn(&str) -> Result<Pattern, PatternFault>,
-) -> Result<Vec<Pattern>, RuleFault> {
-    let parse = |text: String| parse(&text).map_err(|fault| RuleFault::Pattern(text, fault));
+    parse: fn(&str) -> Result<Pattern, &'static str>,
+) -> Result<Vec<Pattern>, Fault> {
+    let never = |text| format!("pattern {text:?} can never match");
+    let parse = |text: String| parse(&text).map_err(|why| Fault::new(never(text), why));
     texts.into_iter().map(parse).collect()
 }
 
 impl Subject {
-    fn read(text: String, groups: &Groups) -> Result<Self, RuleFault> {
+    fn read(text: String, groups: &Groups) -> Result<Self, Fault> {
         if let Some(group) = text.strip_prefix('@') {
             if groups.contains_key(group) {
                 return Ok(Self::Group(group.to_owned()));
@@ -274,13 +294,19 @@ impl Subject {
             let nearest = groups
                 .keys()
                 .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-            return Err(RuleFault::UnknownGroup(group.to_owned(), nearest.cloned()));
+            let remedy = nearest.map_or("name its members in [groups]".to_owned(), |nearest| {
+                format!("the nearest known one is '@{nearest}'")
+            });
+            return Err(Fault::new(format!("unknown group '@{group}'"), remedy));
         }
         match text.as_str() {
             "*" => Ok(Self::AnyUser),
             "anonymous" => Ok(Self::Anonymous),
             name if is_possible(name) => Ok(Self::User(text)),
-            _ => Err(RuleFault::NoUser(text)),
+            _ => Err(Fault::new(
+                format!("{text:?} is not a user name"),
+                "write a name, '@group', '*' or 'anonymous'",
+            )),
         }
     }
 }

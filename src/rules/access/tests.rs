@@ -34,7 +34,7 @@ fn groups() -> Groups {
 }
 
 /// Each rule stands in the line of ten times its number.
-pub(super) fn compile(rules: Vec<Rule>) -> Result<Access, RuleError> {
+pub(super) fn compile(rules: Vec<Rule>) -> Result<Access, crate::Fault> {
     Access::compile(groups(), (1..).map(|number| number * 10).zip(rules))
 }
 
@@ -290,11 +290,11 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
         ),
         (
             rule(&["a"], &["Team/App"], &[Pull]),
-            "pattern \"Team/App\" can never match: no repository has such a name",
+            "pattern \"Team/App\" can never match; no repository has such a name",
         ),
         (
             rule(&["a"], &["team-*"], &[Pull]),
-            "pattern \"team-*\" can never match: a star is a whole component",
+            "pattern \"team-*\" can never match; a star is a whole component",
         ),
         (
             rule(&["a"], &["a/**"], &[Pull, Catalog]),
@@ -310,11 +310,11 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
         ),
         (
             site(&["a"], &["//Docs.example/**"], &["GET"]),
-            "pattern \"//Docs.example/**\" can never match: after '//' comes the first server_name",
+            "pattern \"//Docs.example/**\" can never match; after '//' comes the first server_name",
         ),
         (
             rule(&["a"], &["//registry.example"], &[Pull]),
-            "pattern \"//registry.example\" can never match: after '//' comes",
+            "pattern \"//registry.example\" can never match; after '//' comes",
         ),
         (
             rule(&["a"], &["a"], &[]),
@@ -352,7 +352,7 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
         ),
         (
             site(&["a"], &["/v2/**"], &["*"]),
-            "pattern \"/v2/**\" can never match: what is under /v2/ is the registry's",
+            "pattern \"/v2/**\" can never match; what is under /v2/ is the registry's",
         ),
         (
             site(&["a"], &["/"], &["get"]),

@@ -270,7 +270,7 @@ fn a_mistake_stops_the_start() {
         ),
         (
             &pull("a", "//Registry.example/a"),
-            "line 1: [[access]] rule 1: pattern \"//Registry.example/a\" can never match: after",
+            "line 1: [[access]] rule 1: pattern \"//Registry.example/a\" can never match; after",
         ),
         ("front = 'apache'\n", "line 1: unknown variant `apache`"),
         (
