@@ -1,5 +1,5 @@
 //! Stored password hashes: text to typed value once, at load, and passwords checked against it.
-//! One file a format, and one row of [`FORMATS`]. Knows neither users nor files nor caches; costs what it costs, so callers
+//! One file a format, and one row of `FORMATS`. Knows neither users nor files nor caches; costs what it costs, so callers
 //! keep it off the threads that answer.
 
 mod bcrypt;

@@ -294,9 +294,10 @@ impl Subject {
             let nearest = groups
                 .keys()
                 .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-            let remedy = nearest.map_or("name its members in [groups]".to_owned(), |nearest| {
-                format!("the nearest known one is '@{nearest}'")
-            });
+            let remedy = nearest.map_or_else(
+                || "name its members in [groups]".to_owned(),
+                |nearest| format!("the nearest known one is '@{nearest}'"),
+            );
             return Err(Fault::new(format!("unknown group '@{group}'"), remedy));
         }
         match text.as_str() {
