@@ -9,6 +9,8 @@ pub(crate) mod users;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Fault;
+
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -22,6 +24,26 @@ pub(crate) struct Finding {
     pub what: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+impl Finding {
+    /// This fault, as a finding of this kind in this file.
+    pub(crate) fn new(rule: CheckRule, file: &str, fault: Fault) -> Self {
+        Self {
+            rule,
+            file: file.to_owned(),
+            line: fault.line,
+            what: fault.what,
+            remedy: fault.remedy,
+        }
+    }
+}
+
+/// A finding in check's own words: what is wrong, a semicolon, and what to do.
+pub(crate) fn finding(rule: CheckRule, file: &str, line: Option<u64>, words: &str) -> Finding {
+    let (what, remedy) = words.split_once("; ").unwrap_or((words, "correct it"));
+    let fault = Fault::new(what, remedy);
+    Finding::new(rule, file, Fault { line, ..fault })
 }
 
 impl fmt::Display for Finding {
@@ -160,17 +182,5 @@ impl FromStr for CheckRule {
     fn from_str(text: &str) -> Result<Self, UnknownRule> {
         let mut all = Self::ALL.iter().copied();
         all.find(|rule| rule.name() == text).ok_or(UnknownRule)
-    }
-}
-
-/// Splits a message that is a remedy as well.
-pub(crate) fn told(rule: CheckRule, file: &str, line: Option<u64>, message: &str) -> Finding {
-    let (what, remedy) = message.split_once("; ").unwrap_or((message, "correct it"));
-    Finding {
-        rule,
-        file: file.to_owned(),
-        line,
-        what: what.to_owned(),
-        remedy: remedy.to_owned(),
     }
 }

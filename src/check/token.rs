@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::{CheckRule, Finding, told};
+use super::{CheckRule, Finding, finding};
 use crate::token::{
     Algorithm, CERTIFICATE_NOTICE, Certificate, KeyId, PairError, Signer, TokenSettings,
 };
@@ -37,7 +37,8 @@ impl TokenFiles<'_> {
     pub(crate) fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
         let Self { settings, .. } = self;
         let certificate_file = settings.certificate.display().to_string();
-        let about_certificate = |rule, message: &str| told(rule, &certificate_file, None, message);
+        let about_certificate =
+            |rule, message: &str| finding(rule, &certificate_file, None, message);
         let mut findings = Vec::new();
         let signer = self
             .key
@@ -45,13 +46,11 @@ impl TokenFiles<'_> {
         match &signer {
             Some(Err(PairError::Key(error))) => {
                 let file = settings.key.display().to_string();
-                findings.push(told(CheckRule::TokenKey, &file, None, &error.to_string()));
+                findings.push(Finding::new(CheckRule::TokenKey, &file, (*error).into()));
             }
             Some(Err(error @ PairError::Mismatch)) => {
-                findings.push(about_certificate(
-                    CheckRule::TokenCertificate,
-                    &error.to_string(),
-                ));
+                let rule = CheckRule::TokenCertificate;
+                findings.push(Finding::new(rule, &certificate_file, (*error).into()));
             }
             // Said below, or by who could not read it.
             Some(Err(PairError::Certificate(_)) | Ok(_)) | None => (),
@@ -59,10 +58,8 @@ impl TokenFiles<'_> {
         let chain = match self.certificate.map(Certificate::all_from_pem) {
             Some(Ok(chain)) => chain,
             Some(Err(error)) => {
-                findings.push(about_certificate(
-                    CheckRule::TokenCertificate,
-                    &error.to_string(),
-                ));
+                let rule = CheckRule::TokenCertificate;
+                findings.push(Finding::new(rule, &certificate_file, error.into()));
                 Vec::new()
             }
             None => Vec::new(),
@@ -85,7 +82,8 @@ impl TokenFiles<'_> {
             ends: Certificate::first_end(&chain).unwrap_or(now),
         });
         let choices = self.choices(signs.map(|signs| signs.algorithm));
-        findings.extend(choices.map(|what| told(CheckRule::TokenChoice, self.config, None, what)));
+        findings
+            .extend(choices.map(|what| finding(CheckRule::TokenChoice, self.config, None, what)));
         (findings, signs)
     }
 

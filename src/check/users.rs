@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{CheckRule, Finding, told};
+use super::{CheckRule, Finding, finding};
+use crate::Fault;
 use crate::hash::Kind;
 use crate::htpasswd::{LineErrors, LineFault, Users};
 
@@ -41,26 +42,26 @@ pub(crate) fn lines(
                 LineFault::Duplicate => CheckRule::Duplicate,
                 _ => CheckRule::FaultyLine,
             };
-            told(rule, file, Some(error.line), &error.fault.to_string())
+            Finding::new(rule, file, Fault::from(error.fault).at(error.line))
         })
         .collect();
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
         let what = format!("{untold} more lines are left out; is this a users file?");
-        findings.push(told(CheckRule::FaultyLine, file, None, &what));
+        findings.push(finding(CheckRule::FaultyLine, file, None, &what));
     }
     if users.count() == 0 {
         let what = "no users, so nobody can log in; add one with 'htgate user add NAME'";
-        findings.push(told(CheckRule::NoUsers, file, None, what));
+        findings.push(finding(CheckRule::NoUsers, file, None, what));
     }
     for row in rows {
         let (kind, count) = (row.kind, row.users);
         if kind.is_weak() {
             let what = format!(
                 "{count} with {kind}, which is guessed too easily if the file is stolen; set \
-                 those passwords anew with 'htgate user set NAME'"
+                 those passwords again with 'htgate user set NAME'"
             );
-            findings.push(told(CheckRule::WeakFormat, file, None, &what));
+            findings.push(finding(CheckRule::WeakFormat, file, None, &what));
         }
         if row.took.is_none_or(|took| took > SLOW) {
             let took = row.took.map_or_else(
@@ -69,9 +70,9 @@ pub(crate) fn lines(
             );
             let what = format!(
                 "{count} with {kind}, of which one hash takes {took} here; set those passwords \
-                 anew with a lower --cost"
+                 again with a lower --cost"
             );
-            findings.push(told(CheckRule::SlowFormat, file, None, &what));
+            findings.push(finding(CheckRule::SlowFormat, file, None, &what));
         }
     }
     findings
@@ -86,14 +87,14 @@ pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding
             "everybody on this machine can read the hashes (mode {mode:04o}); give the file the \
              group that htgate runs as, and mode 0640"
         );
-        findings.push(told(CheckRule::Readable, file, None, &what));
+        findings.push(finding(CheckRule::Readable, file, None, &what));
     }
     if mode & WRITE_BY_OTHERS != 0 {
         let what = format!(
             "everybody on this machine decides who gets in (mode {mode:04o}); take the \
              permission to write away with 'chmod o-w'"
         );
-        findings.push(told(CheckRule::Writable, file, None, &what));
+        findings.push(finding(CheckRule::Writable, file, None, &what));
     }
     let mode = modes.folder & 0o7777;
     if mode & WRITE_BY_OTHERS != 0 && mode & STICKY == 0 {
@@ -101,7 +102,7 @@ pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding
             "everybody on this machine can put another file in its place (its folder has mode \
              {mode:04o}); take the permission to write away with 'chmod o-w' on the folder"
         );
-        findings.push(told(CheckRule::Writable, file, None, &what));
+        findings.push(finding(CheckRule::Writable, file, None, &what));
     }
     findings
 }

@@ -108,7 +108,7 @@ fn complain_of(error: &ConfigError) -> ExitCode {
 fn code(error: &ConfigError) -> u8 {
     match error {
         ConfigError::Usage(_) => USAGE,
-        ConfigError::File(_) => FAILED,
+        ConfigError::File(..) => FAILED,
     }
 }
 

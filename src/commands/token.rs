@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{FAILED, complain, print};
+use crate::Fault;
 use crate::files::stable_read;
 use crate::token::{Algorithm, Certificate, NewKey, key_set};
 
@@ -86,7 +87,7 @@ fn init(options: &InitOptions) -> Result<String, String> {
         .map_err(|error| format!("cannot make a key: {error}"))?;
     let jwks = Certificate::all_from_pem(new.certificate.as_bytes())
         .and_then(|certificates| key_set(&certificates))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Fault::from(error).to_string())?;
     let jwks = format!("{jwks:#}\n");
     let folder = &options.folder;
     fs::create_dir_all(folder)
@@ -168,10 +169,10 @@ fn next(options: &InitOptions, algorithm: Algorithm, files: [&Path; 3]) -> Strin
 fn jwks(options: &JwksOptions) -> Result<String, String> {
     let mut certificates = Vec::new();
     for path in &options.certificates {
-        let explain = |what: String| format!("{}: {what}", path.display());
-        let reading = stable_read::read(path).map_err(|error| explain(error.to_string()))?;
+        let explain = |fault: Fault| format!("{}: {fault}", path.display());
+        let reading = stable_read::read(path).map_err(|error| explain(error.into()))?;
         let found = Certificate::all_from_pem(&reading.bytes);
-        certificates.extend(found.map_err(|error| explain(error.to_string()))?);
+        certificates.extend(found.map_err(|error| explain(error.into()))?);
     }
     let keys = key_set(&certificates).map_err(|_| {
         "a certificate is neither of the curve P-256 nor an RSA one; make one with 'htgate token \

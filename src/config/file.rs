@@ -10,18 +10,22 @@ use crate::files::stable_read::is_blank;
 use crate::rules::access::Access;
 use crate::rules::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 use crate::store::Rules;
-use crate::token;
+use crate::{Fault, token};
 
 impl Settings {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        Self::read(bytes).map_err(|error| one_line(&error))
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        Self::read(bytes).map_err(|fault| one_line(&fault))
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, String> {
+    fn read(bytes: &[u8]) -> Result<Self, Fault> {
         if is_blank(bytes) {
-            return Err("the file is empty; write settings or rules into it".to_owned());
+            return Err(Fault::new(
+                "the file is empty",
+                "write settings or rules into it",
+            ));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| "this is not UTF-8 text".to_owned())?;
+        let not_text = |_| Fault::new("this is not UTF-8 text", "save it as UTF-8");
+        let text = std::str::from_utf8(bytes).map_err(not_text)?;
         let mut file: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
         check_order(text)?;
         let lines = file.access.iter().map(|rule| line(text, rule.span().start));
@@ -30,26 +34,26 @@ impl Settings {
     }
 
     /// The rules, ready to be applied.
-    pub(super) fn rules(&self) -> Result<Rules, String> {
-        self.compile().map_err(|error| one_line(&error))
+    pub(super) fn rules(&self) -> Result<Rules, Fault> {
+        self.compile().map_err(|fault| one_line(&fault))
     }
 
-    fn compile(&self) -> Result<Rules, String> {
+    fn compile(&self) -> Result<Rules, Fault> {
         // Groups are written before the rules that use them: this may be half of a file.
         if self.groups.is_some() && self.access.is_empty() {
-            return Err("[groups] without [[access]]; add rules, or remove the groups".to_owned());
+            let what = "[groups] without [[access]]";
+            return Err(Fault::new(what, "add rules, or remove the groups"));
         }
         let user_agents = match &self.user_agent {
             Some(lists) => lists.compile()?,
-            None => UserAgentRules::compile(&DEFAULT_DENY, &DEFAULT_EXCEPT)
-                .map_err(|error| error.to_string())?,
+            None => UserAgentRules::compile(&DEFAULT_DENY, &DEFAULT_EXCEPT)?,
         };
         let rules = self.access.iter().map(|rule| rule.get_ref().clone());
         let rules = self.access_lines.iter().copied().zip(rules);
         let groups = self.groups.clone().unwrap_or_default();
         Ok(Rules {
             user_agents,
-            access: Access::compile(groups, rules).map_err(|error| error.to_string())?,
+            access: Access::compile(groups, rules)?,
         })
     }
 
@@ -71,7 +75,7 @@ impl Settings {
     }
 
     /// What signs tokens, if anything does.
-    pub(super) fn token(&self) -> Result<Option<token::TokenSettings>, String> {
+    pub(super) fn token(&self) -> Result<Option<token::TokenSettings>, Fault> {
         self.token
             .as_ref()
             .map(super::sections::TokenSection::finish)
@@ -81,7 +85,7 @@ impl Settings {
 
 /// Rules come after what limits them: a file that is cut off has all of that, or no rule. Groups may
 /// follow, since a rule without its group is an error, and `[token]`, which limits nothing.
-fn check_order(text: &str) -> Result<(), String> {
+fn check_order(text: &str) -> Result<(), Fault> {
     let table = DeTable::parse(text).map_err(|error| explain(text, &error))?;
     let keys = table.get_ref().keys();
     let places = keys.map(|key| (key.get_ref().as_ref(), key.span().start));
@@ -93,41 +97,46 @@ fn check_order(text: &str) -> Result<(), String> {
         .iter()
         .filter(|(key, place)| *place > rules && !matches!(**key, "groups" | "token"));
     late.next().map_or(Ok(()), |(key, place)| {
-        let line = line(text, *place);
-        Err(format!(
-            "line {line}: '{key}' stands after the access rules; write it before them"
-        ))
+        let what = format!("'{key}' stands after the access rules");
+        Err(Fault::new(what, "write it before them").at(line(text, *place) as u64))
     })
 }
 
 /// One line: where, what, and the nearest known key for an unknown one.
-fn explain(text: &str, error: &toml::de::Error) -> String {
-    let line = line(text, error.span().map_or(0, |span| span.start));
+fn explain(text: &str, error: &toml::de::Error) -> Fault {
+    let line = line(text, error.span().map_or(0, |span| span.start)) as u64;
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let mut quoted = message.split('`').skip(1).step_by(2);
     if !message.starts_with("unknown field") {
-        return format!("line {line}: {message}");
+        return Fault::new(message, "correct this line").at(line);
     }
     let unknown = quoted.next().unwrap_or_default();
     let nearest = quoted.max_by(|a, b| {
         strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
     });
     let nearest = nearest.unwrap_or_default();
-    format!("line {line}: unknown key '{unknown}'; the nearest known one is '{nearest}'")
+    let remedy = format!("the nearest known one is '{nearest}'");
+    Fault::new(format!("unknown key '{unknown}'"), remedy).at(line)
 }
 
 /// What the file holds may stand in a message, and must neither begin a line of its own nor fill
 /// the log.
-fn one_line(message: &str) -> String {
-    let mut line = String::new();
-    for character in message.chars().take(LONGEST_MESSAGE) {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
+fn one_line(fault: &Fault) -> Fault {
+    let escape = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    let cut = |text: &str| {
+        text.chars()
+            .take(LONGEST_MESSAGE)
+            .map(escape)
+            .collect::<String>()
+    };
+    Fault {
+        line: fault.line,
+        what: cut(&fault.what),
+        remedy: cut(&fault.remedy),
     }
-    line
 }
 
 /// In characters.
@@ -148,8 +157,10 @@ pub(super) fn rules_parser(at_start: Settings) -> ParseRules {
         let now = Settings::parse(bytes)?;
         let rules = now.rules()?;
         if let Some(section) = last_good.lost_in(&now) {
-            return Err(format!(
-                "{section} is gone; put it back, or restart htgate to do without it"
+            let what = format!("{section} is gone");
+            return Err(Fault::new(
+                what,
+                "put it back, or restart htgate to do without it",
             ));
         }
         let changed = now.changed_since(&at_start);

@@ -27,7 +27,7 @@ use crate::request::Front;
 use crate::rules::access::Access;
 use crate::store::Rules;
 use crate::system::listen::{Address, SocketMode};
-use crate::token;
+use crate::{Fault, token};
 
 /// Everything that `serve` needs to know.
 pub(crate) struct Config {
@@ -56,14 +56,15 @@ pub(crate) struct Config {
 pub enum ConfigError {
     /// Wrong use of the command line or the environment.
     Usage(String),
-    /// A fault in the configuration file.
-    File(String),
+    /// A fault in the configuration file, with its name.
+    File(String, Fault),
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(what) | Self::File(what) => f.write_str(what),
+            Self::Usage(what) => f.write_str(what),
+            Self::File(file, fault) => write!(f, "{file}: {fault}"),
         }
     }
 }
@@ -81,7 +82,8 @@ impl Config {
             Some(path) => read(path)?,
             None => {
                 let file = Settings::default();
-                let rules = file.rules().map_err(ConfigError::File)?;
+                let fault = |fault| ConfigError::File("the built-in rules".to_owned(), fault);
+                let rules = file.rules().map_err(fault)?;
                 (file, rules, None)
             }
         };
@@ -208,9 +210,9 @@ impl RulesFile {
 type File = (Settings, Rules, Option<token::TokenSettings>);
 
 fn read(path: &Path) -> Result<File, ConfigError> {
-    let fault = |what: String| ConfigError::File(format!("{}: {what}", path.display()));
+    let fault = |fault| ConfigError::File(path.display().to_string(), fault);
     let text = settle(path, |_| false)
-        .map_err(|error| fault(error.to_string()))?
+        .map_err(|error| fault(error.into()))?
         .bytes;
     let file = Settings::parse(&text).map_err(fault)?;
     let rules = file.rules().map_err(fault)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::Fault;
 use crate::rules::user_agent::UserAgentRules;
 use crate::token::{self, KeyId, OTHER_PATHS};
 
@@ -18,17 +19,21 @@ pub(crate) struct UserAgentSection {
 }
 
 impl UserAgentSection {
-    pub(super) fn compile(&self) -> Result<UserAgentRules, String> {
+    pub(super) fn compile(&self) -> Result<UserAgentRules, Fault> {
         let missing = match (&self.deny, &self.except) {
             (Some(deny), Some(except)) => {
                 let compiled = UserAgentRules::compile(deny, except);
-                return compiled.map_err(|error| format!("[user_agent] {error}"));
+                return compiled.map_err(|fault| Fault {
+                    what: format!("[user_agent] {}", fault.what),
+                    ..fault
+                });
             }
             (None, _) => "deny",
             (Some(_), None) => "except",
         };
-        Err(format!(
-            "[user_agent] has no '{missing}'; write both lists, an empty one as {missing} = []"
+        Err(Fault::new(
+            format!("[user_agent] has no '{missing}'"),
+            format!("write both lists, an empty one as {missing} = []"),
         ))
     }
 }
@@ -47,29 +52,26 @@ pub(crate) struct TokenSection {
 }
 
 impl TokenSection {
-    pub(super) fn finish(&self) -> Result<token::TokenSettings, String> {
+    pub(super) fn finish(&self) -> Result<token::TokenSettings, Fault> {
         let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
         let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
         for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
             if value.is_empty() || value.contains(char::is_control) {
-                return Err(format!(
-                    "[token] {name}: {value:?} is not a name; write the registry's"
-                ));
+                let what = format!("[token] {name}: {value:?} is not a name");
+                return Err(Fault::new(what, "write the registry's"));
             }
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
         if !is_path || OTHER_PATHS.contains(&path) {
-            return Err(format!(
-                "[token] path: {path:?} cannot be answered; write a path like \"/token\""
-            ));
+            let what = format!("[token] path: {path:?} cannot be answered");
+            return Err(Fault::new(what, "write a path like \"/token\""));
         }
         let seconds = self.lifetime_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS);
         if !(SHORTEST_LIFETIME_SECONDS..=LONGEST_LIFETIME_SECONDS).contains(&seconds) {
-            return Err(format!(
-                "[token] lifetime_seconds: must be between {SHORTEST_LIFETIME_SECONDS} and \
-                 {LONGEST_LIFETIME_SECONDS}, got {seconds}"
-            ));
+            let what = format!("[token] lifetime_seconds is {seconds}");
+            let bounds = format!("{SHORTEST_LIFETIME_SECONDS} and {LONGEST_LIFETIME_SECONDS}");
+            return Err(Fault::new(what, format!("it must be between {bounds}")));
         }
         Ok(token::TokenSettings {
             key: self.key.clone(),

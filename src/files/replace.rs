@@ -54,7 +54,7 @@ impl std::error::Error for ReplaceError {}
 
 impl From<ReadError> for ReplaceError {
     fn from(error: ReadError) -> Self {
-        Self::Other(error.to_string())
+        Self::Other(crate::Fault::from(error).to_string())
     }
 }
 

@@ -2,13 +2,14 @@
 //! again, so a torn read is the normal case: a reading counts when a second one, after a quiet
 //! moment, agrees with it.
 
-use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::Fault;
 
 /// What the file system says of an open file. Modification times alone are never trusted: an
 /// older file may be moved in, and `cp -p` sets them.
@@ -59,7 +60,7 @@ pub(crate) struct Reading {
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// Why a file cannot be read. Its text is a remedy as well.
+/// Why a file cannot be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     Missing,
@@ -70,29 +71,31 @@ pub(crate) enum ReadError {
     Exposed,
 }
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("the file does not exist; create it, or correct the path"),
-            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                f.write_str("permission denied; make it readable for the user htgate runs as")
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Missing => {
+                Self::new("the file does not exist", "create it, or correct the path")
             }
-            Self::Io(error) => write!(f, "{error}"),
-            Self::NotAFile(kind) => write!(f, "this is a {kind}; put a regular file there"),
-            Self::TooLarge(size) => {
-                write!(
-                    f,
-                    "{size} bytes are over the limit of {LARGEST} bytes; split the users"
-                )
-            }
-            Self::Exposed => write!(
-                f,
-                "others than its owner may read or write this key; use chmod 600, and give it to \
-                 the user htgate runs as"
+            ReadError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::new(
+                "permission denied",
+                "make it readable for the user htgate runs as",
             ),
-            Self::Restless => write!(
-                f,
-                "the file keeps changing; write a temporary file and rename it into place"
+            ReadError::Io(error) => Self::new(error.to_string(), "look at its file system"),
+            ReadError::NotAFile(kind) => {
+                Self::new(format!("this is a {kind}"), "put a regular file there")
+            }
+            ReadError::TooLarge(size) => Self::new(
+                format!("{size} bytes are over the limit of {LARGEST} bytes"),
+                "split the users",
+            ),
+            ReadError::Exposed => Self::new(
+                "others than its owner may read or write this key",
+                "use chmod 600, and give it to the user htgate runs as",
+            ),
+            ReadError::Restless => Self::new(
+                "the file keeps changing",
+                "write a temporary file and rename it into place",
             ),
         }
     }
@@ -350,7 +353,7 @@ mod tests {
             (Path::new("/dev/null"), "this is a device"),
             (&folder.path().join("none"), "does not exist"),
         ] {
-            let error = settle(path, is_blank).err().unwrap().to_string();
+            let error = Fault::from(settle(path, is_blank).err().unwrap()).to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

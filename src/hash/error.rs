@@ -1,10 +1,9 @@
 //! Why a hash cannot be used, with what to do.
 
-use std::fmt;
-
 use super::sha_crypt::MOST_ROUNDS;
+use crate::Fault;
 
-/// Why a hash cannot be used. Its text is a remedy as well; it never quotes the hash.
+/// Why a hash cannot be used. The [`Fault`] that is made of it never quotes the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashError {
     /// Nothing stands behind the colon.
@@ -40,51 +39,42 @@ pub enum HashError {
     Unknown,
 }
 
-impl fmt::Display for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl From<HashError> for Fault {
+    fn from(error: HashError) -> Self {
         let rehash = "set a new password with 'htpasswd -B FILE USER'";
-        match self {
-            Self::Empty => write!(f, "the hash is empty; {rehash}"),
-            Self::FlawedBcrypt => write!(
-                f,
-                "the bcrypt variants $2$ and $2x$ are flawed and refused; {rehash}"
-            ),
-            Self::BadCost => write!(
-                f,
-                "the bcrypt cost is not two digits from 04 to 31; {rehash}"
-            ),
-            Self::TooCostly { cost, limit } => write!(
-                f,
-                "the bcrypt cost {cost} is over max_bcrypt_cost {limit}; \
-                 raise that limit, or {rehash}"
-            ),
-            Self::BadRounds => write!(
-                f,
-                "the rounds are not a number from 1000 without leading zeros; {rehash}"
-            ),
-            Self::TooManyRounds => {
-                write!(f, "the rounds are over {MOST_ROUNDS}; {rehash}")
+        let what = match error {
+            HashError::Empty => "the hash is empty",
+            HashError::FlawedBcrypt => "the bcrypt variants $2$ and $2x$ are flawed and refused",
+            HashError::BadCost => "the bcrypt cost is not two digits from 04 to 31",
+            HashError::TooCostly { cost, limit } => {
+                return Self::new(
+                    format!("the bcrypt cost {cost} is over max_bcrypt_cost {limit}"),
+                    format!("raise that limit, or {rehash}"),
+                );
             }
-            Self::Short => write!(f, "the hash is cut short; {rehash}"),
-            Self::Long => {
-                f.write_str("something follows the hash; remove it, or put a ':' before a comment")
+            HashError::BadRounds => "the rounds are not a number from 1000 without leading zeros",
+            HashError::TooManyRounds => {
+                return Self::new(format!("the rounds are over {MOST_ROUNDS}"), rehash);
             }
-            Self::Damaged => write!(f, "the hash is damaged; {rehash}"),
-            Self::Plaintext => write!(
-                f,
-                "{{PLAIN}} is refused without allow_plaintext; better than allowing it, {rehash}"
-            ),
-            Self::Des => write!(
-                f,
-                "DES crypt is refused, it keeps only eight characters; {rehash}"
-            ),
-            Self::Unsupported(format) => write!(f, "{format} hashes are not supported; {rehash}"),
-            Self::Unknown => write!(f, "the hash has an unknown format; {rehash}"),
-        }
+            HashError::Short => "the hash is cut short",
+            HashError::Long => {
+                let remedy = "remove it, or put a ':' before a comment";
+                return Self::new("something follows the hash", remedy);
+            }
+            HashError::Damaged => "the hash is damaged",
+            HashError::Plaintext => {
+                let remedy = format!("better than allowing it, {rehash}");
+                return Self::new("{PLAIN} is refused without allow_plaintext", remedy);
+            }
+            HashError::Des => "DES crypt is refused, it keeps only eight characters",
+            HashError::Unsupported(format) => {
+                return Self::new(format!("{format} hashes are not supported"), rehash);
+            }
+            HashError::Unknown => "the hash has an unknown format",
+        };
+        Self::new(what, rehash)
     }
 }
-
-impl std::error::Error for HashError {}
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +101,7 @@ mod tests {
             HashError::Unknown,
         ];
         for error in errors {
-            let text = error.to_string();
+            let text = Fault::from(error).to_string();
             assert!(text.contains(';') && !text.contains('\n'), "{text}");
         }
     }

@@ -114,7 +114,7 @@ fn vectors() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[test]
 fn published_vectors() {
     for (text, password) in vectors() {
-        let hash = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let hash = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         assert!(hash.matches(password.as_bytes()), "{text}");
         let others = [
             "".to_owned(),

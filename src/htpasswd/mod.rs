@@ -7,11 +7,11 @@ mod name;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 pub use self::edit::{EditError, add, remove, set};
 pub use self::lines::{Line, lines};
 pub use self::name::{Name, NameError};
+use crate::Fault;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 use crate::request::credentials::LONGEST_USER;
 
@@ -122,7 +122,7 @@ pub struct LineError {
     pub fault: LineFault,
 }
 
-/// What is wrong with a line. Its text is a remedy as well; it quotes nothing of the line.
+/// What is wrong with a line. The [`Fault`] that is made of it quotes nothing of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFault {
     /// Not `user:hash`.
@@ -139,23 +139,27 @@ pub enum LineFault {
     Hash(HashError),
 }
 
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoColon => f.write_str("no colon; write the line as 'user:hash'"),
-            Self::EmptyName => f.write_str("the user name is empty; put one before the colon"),
-            Self::ImpossibleName => write!(
-                f,
-                "the user name has control characters or over {LONGEST_USER} bytes and can never \
-                 log in; rename the user"
+impl From<LineFault> for Fault {
+    fn from(fault: LineFault) -> Self {
+        match fault {
+            LineFault::NoColon => Self::new("no colon", "write the line as 'user:hash'"),
+            LineFault::EmptyName => Self::new("the user name is empty", "put one before the colon"),
+            LineFault::ImpossibleName => Self::new(
+                format!(
+                    "the user name has control characters or over {LONGEST_USER} bytes and can \
+                     never log in"
+                ),
+                "rename the user",
             ),
-            Self::Duplicate => {
-                f.write_str("the user stands in an earlier line, which counts; remove one of them")
-            }
-            Self::Glued => {
-                f.write_str("two entries stand on one line; put a line break between them")
-            }
-            Self::Hash(error) => error.fmt(f),
+            LineFault::Duplicate => Self::new(
+                "the user stands in an earlier line, which counts",
+                "remove one of them",
+            ),
+            LineFault::Glued => Self::new(
+                "two entries stand on one line",
+                "put a line break between them",
+            ),
+            LineFault::Hash(error) => error.into(),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use crate::Fault;
+
 /// What the built-in rules refuse: Docker 1.3 to 1.5, and Docker's first ping up to 1.5, which
 /// sent Go's old default `Go 1.1 package http`. The space keeps `Go-http-client/1.1` welcome.
 pub const DEFAULT_DENY: [&str; 2] = [r"^docker/1\.[345]", r"^Go "];
@@ -22,7 +24,7 @@ impl UserAgentRules {
     /// # Errors
     ///
     /// The first pattern that `regex` cannot compile, with the reason, in one line.
-    pub fn compile<S: AsRef<str>>(deny: &[S], except: &[S]) -> Result<Self, String> {
+    pub fn compile<S: AsRef<str>>(deny: &[S], except: &[S]) -> Result<Self, Fault> {
         Ok(Self {
             deny: compile(deny)?,
             except: compile(except)?,
@@ -35,14 +37,15 @@ impl UserAgentRules {
     }
 }
 
-fn compile<S: AsRef<str>>(patterns: &[S]) -> Result<RegexSet, String> {
+fn compile<S: AsRef<str>>(patterns: &[S]) -> Result<RegexSet, Fault> {
     build(patterns).map_err(|error| {
         // The set's error does not say which pattern it means, so each is tried alone.
         let culprit = patterns
             .iter()
             .find(|pattern| build(&[pattern.as_ref()]).is_err());
         let pattern = culprit.map_or("", |pattern| pattern.as_ref());
-        format!("pattern '{pattern}': {}", explain(&error))
+        let (why, remedy) = explain(&error);
+        Fault::new(format!("pattern '{pattern}': {why}"), remedy)
     })
 }
 
@@ -53,16 +56,22 @@ fn build<S: AsRef<str>>(patterns: &[S]) -> Result<RegexSet, regex::Error> {
         .build()
 }
 
-fn explain(error: &regex::Error) -> String {
+/// What is wrong with a pattern, and what to do.
+fn explain(error: &regex::Error) -> (String, &'static str) {
     let text = error.to_string();
     if text.contains("look-around") {
-        return "look-ahead and look-behind are not supported; \
-                put what shall still be admitted into 'except'"
-            .to_owned();
+        let what = "look-ahead and look-behind are not supported";
+        return (
+            what.to_owned(),
+            "put what should still be admitted into 'except'",
+        );
     }
     // The last line of a syntax error says what is wrong; those before it draw where.
     let last = text.lines().last().unwrap_or_default();
-    last.trim_start_matches("error: ").to_owned()
+    (
+        last.trim_start_matches("error: ").to_owned(),
+        "correct the pattern",
+    )
 }
 
 #[cfg(test)]
@@ -157,6 +166,6 @@ mod tests {
     fn a_broken_pattern_is_named_in_one_line() {
         let deny = ["^good".to_owned(), "(".to_owned()];
         let error = UserAgentRules::compile(&deny, &[]).unwrap_err().to_string();
-        assert_eq!(error, "pattern '(': unclosed group");
+        assert_eq!(error, "pattern '(': unclosed group; correct the pattern");
     }
 }

@@ -1,6 +1,5 @@
 //! Certificates: what a token needs of one that is there, and new ones with their keys.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -13,6 +12,7 @@ use x509_cert::Certificate as X509;
 use x509_cert::der::{Decode as _, Encode as _};
 
 use super::key::Algorithm;
+use crate::Fault;
 
 /// A certificate, as far as tokens need to know it.
 #[derive(Clone, Debug)]
@@ -82,13 +82,12 @@ fn has_short_coordinate(point: &[u8]) -> bool {
     point.first() == Some(&4) && (point.get(1) == Some(&0) || point.get(33) == Some(&0))
 }
 
-impl fmt::Display for CertificateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no certificate in PEM form, or a broken one; make one with 'htgate token init'")
+impl From<CertificateError> for Fault {
+    fn from(_: CertificateError) -> Self {
+        let what = "there is no certificate in PEM form, or a broken one";
+        Self::new(what, "make one with 'htgate token init'")
     }
 }
-
-impl std::error::Error for CertificateError {}
 
 /// A new key with its certificate, both in PEM form.
 pub(crate) struct NewKey {

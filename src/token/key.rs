@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Fault;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
@@ -100,18 +101,14 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoKey => f.write_str(
-                "there is no unencrypted private key in PEM form; make one with 'htgate token init'",
-            ),
-            Self::Unusable => f.write_str(
-                "the key is neither of the curve P-256 nor an RSA one of 2048 bits or more; make \
-                 one with 'htgate token init'",
-            ),
-        }
+impl From<KeyError> for Fault {
+    fn from(error: KeyError) -> Self {
+        let what = match error {
+            KeyError::NoKey => "there is no unencrypted private key in PEM form",
+            KeyError::Unusable => {
+                "the key is neither of the curve P-256 nor an RSA one of 2048 bits or more"
+            }
+        };
+        Self::new(what, "make one with 'htgate token init'")
     }
 }
-
-impl std::error::Error for KeyError {}

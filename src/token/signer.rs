@@ -13,6 +13,7 @@ use super::grants::GrantedScopes;
 use super::jwk::{fingerprint, thumbprint};
 use super::key::{Algorithm, KeyError, SigningKey};
 use super::{KeyId, TokenSettings};
+use crate::Fault;
 use crate::verdict::UserName;
 
 /// Signs tokens with one key.
@@ -167,28 +168,24 @@ impl Signer {
     }
 }
 
-impl fmt::Display for PairError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(error) => error.fmt(f),
-            Self::Certificate(error) => error.fmt(f),
-            Self::Mismatch => f.write_str(
-                "the certificate is another key's; put the key and the certificate there that \
-                 belong together",
+impl From<PairError> for Fault {
+    fn from(error: PairError) -> Self {
+        match error {
+            PairError::Key(error) => error.into(),
+            PairError::Certificate(error) => error.into(),
+            PairError::Mismatch => Self::new(
+                "the certificate is another key's",
+                "put the key and the certificate there that belong together",
             ),
         }
     }
 }
-
-impl std::error::Error for PairError {}
 
 impl fmt::Display for SigningError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no token could be signed: the system gives no randomness or no time")
     }
 }
-
-impl std::error::Error for SigningError {}
 
 /// A registry's clock may be behind ours by so much, besides its own leeway.
 const LATE_CLOCK_SECONDS: u64 = 10;

@@ -9,7 +9,7 @@ mod syntax;
 mod tokens;
 mod upstream;
 
-use super::{CheckRule, Finding, told};
+use super::{CheckRule, Finding, finding};
 use scope::ScopeTree;
 use syntax::{Directive, Position};
 
@@ -35,7 +35,12 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     if gates.is_empty() && tokens.is_empty() {
         let message = "no auth_request leads to htgate's /auth; \
                        include htgate-server.conf in the server to guard";
-        findings.push(told(CheckRule::NoGate, &configuration.file, None, message));
+        findings.push(finding(
+            CheckRule::NoGate,
+            &configuration.file,
+            None,
+            message,
+        ));
     }
     gate::check(&tree, &gates, &mut findings);
     tokens::check(&tree, &gates, &tokens, &mut findings);
@@ -52,7 +57,7 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
 }
 
 fn at(rule: CheckRule, place: &Position, message: &str) -> Finding {
-    told(rule, &place.file, Some(place.line), message)
+    finding(rule, &place.file, Some(place.line), message)
 }
 
 /// The directives that hand a request to somebody else.

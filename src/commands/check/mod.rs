@@ -17,7 +17,7 @@ use self::options::OutputFormat;
 use self::report::Report;
 use super::{FAILED, USAGE, complain, print};
 use crate::check::users::{Modes, permissions};
-use crate::check::{CheckRule, Finding, Severity, nginx, told};
+use crate::check::{CheckRule, Finding, Severity, finding, nginx};
 use crate::config::{Config, ConfigError, Settings};
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -87,16 +87,17 @@ fn look_at_settings(
     let file = file(options);
     match Config::load(given(options.config.clone())) {
         Ok(config) => {
-            let idle = config.sources.rules.access.idle();
+            let unused = config.sources.rules.access.unused();
             findings.extend(
-                idle.iter()
-                    .map(|rule| placed(CheckRule::Idle, &file, &rule.to_string())),
+                unused
+                    .into_iter()
+                    .map(|fault| Finding::new(CheckRule::Idle, &file, fault)),
             );
             Ok(Some(config))
         }
         Err(ConfigError::Usage(what)) => Err(what),
-        Err(ConfigError::File(what)) => {
-            findings.push(placed(CheckRule::Settings, &file, &what));
+        Err(ConfigError::File(_, fault)) => {
+            findings.push(Finding::new(CheckRule::Settings, &file, fault));
             // The users can be looked at without it, where it is known which.
             let config = options
                 .htpasswd
@@ -113,21 +114,8 @@ fn file(options: &Options) -> String {
     path.map(|path| path.to_string()).unwrap_or_default()
 }
 
-/// A finding in `htgate.toml`, told as `serve` tells its faults: "FILE: line 3: what; remedy".
-fn placed(rule: CheckRule, file: &str, what: &str) -> Finding {
-    let what = what.strip_prefix(&format!("{file}: ")).unwrap_or(what);
-    let placed = what
-        .strip_prefix("line ")
-        .and_then(|rest| rest.split_once(": "));
-    let placed = placed.and_then(|(line, what)| Some((line.parse().ok()?, what)));
-    match placed {
-        Some((line, what)) => told(rule, file, Some(line), what),
-        None => told(rule, file, None, what),
-    }
-}
-
 fn look_at_modes(path: &Path, secret: bool) -> Vec<Finding> {
-    // What a link leads to is what counts. What cannot be seen is told by who reads it.
+    // What a link leads to is what counts. What cannot be seen is finding by who reads it.
     let modes = path.canonicalize().and_then(|path| {
         let folder = path.parent().unwrap_or_else(|| Path::new("/"));
         Ok(Modes {
@@ -161,10 +149,10 @@ fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
     Ok(match read {
         Ok(0) => {
             let what = "there is nothing in it; see what 'nginx -T' says";
-            Err(told(CheckRule::Unreadable, &name, None, what))
+            Err(finding(CheckRule::Unreadable, &name, None, what))
         }
         Ok(_) => Ok((name, String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) => Err(told(
+        Err(error) => Err(finding(
             CheckRule::Unreadable,
             &name,
             None,

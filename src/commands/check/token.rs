@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::look_at_modes;
 use super::report::{Report, TokenSigning};
 use crate::check::token::TokenFiles;
-use crate::check::{CheckRule, Finding, told};
+use crate::check::{CheckRule, Finding};
 use crate::files::stable_read::{self, ReadError};
 use crate::token::TokenSettings;
 
@@ -36,14 +36,11 @@ fn read(path: &Path, is_secret: bool, findings: &mut Vec<Finding>) -> Option<Zer
     findings.extend(look_at_modes(path, false));
     let what = match stable_read::read(path) {
         // htgate does not take such a key either.
-        Ok(reading) if is_secret && !reading.fingerprint.is_private() => told(
-            CheckRule::TokenKey,
-            &file,
-            None,
-            &ReadError::Exposed.to_string(),
-        ),
+        Ok(reading) if is_secret && !reading.fingerprint.is_private() => {
+            Finding::new(CheckRule::TokenKey, &file, ReadError::Exposed.into())
+        }
         Ok(reading) => return Some(Zeroizing::new(reading.bytes)),
-        Err(error) => told(CheckRule::Unreadable, &file, None, &error.to_string()),
+        Err(error) => Finding::new(CheckRule::Unreadable, &file, error.into()),
     };
     findings.push(what);
     None

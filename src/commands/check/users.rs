@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::look_at_modes;
 use super::report::{Report, UsersTable};
 use crate::check::users::{FormatRow, lines};
-use crate::check::{CheckRule, told};
+use crate::check::{CheckRule, Finding};
 use crate::commands::MOST_LINES;
 use crate::config::Config;
 use crate::files::stable_read::settle;
@@ -23,7 +23,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
         Err(error) => {
             report
                 .findings
-                .push(told(CheckRule::Unreadable, &file, None, &error.to_string()));
+                .push(Finding::new(CheckRule::Unreadable, &file, error.into()));
             return;
         }
     };

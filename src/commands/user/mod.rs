@@ -12,6 +12,7 @@ use std::process::ExitCode;
 pub(super) use self::options::Command;
 use self::options::{NamedUser, NewPassword, UsersOptions, VerifyOptions};
 use super::{FAILED, MOST_LINES, complain, print};
+use crate::Fault;
 use crate::files::replace::{Absent, Edited, ReplaceError, replace};
 use crate::files::stable_read::settle;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
@@ -95,7 +96,10 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
     let code = print(text.as_bytes());
     let path = options.htpasswd.display();
     for error in errors.first() {
-        complain(format_args!("{path}:{}: {}", error.line, error.fault), 0);
+        complain(
+            format_args!("{path}:{}: {}", error.line, Fault::from(error.fault)),
+            0,
+        );
     }
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
@@ -118,7 +122,7 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
             .find(|error| error.line == line.number);
         let fault = error.map_or_else(
             || "this line cannot be used".to_owned(),
-            |error| error.fault.to_string(),
+            |error| Fault::from(error.fault).to_string(),
         );
         return Err(format!("{path}:{}: {fault}", line.number));
     };
@@ -133,7 +137,7 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
 fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
     let reading = settle(&options.htpasswd, |_| false);
     let file = reading
-        .map_err(|error| format!("{}: {error}", options.htpasswd.display()))?
+        .map_err(|error| format!("{}: {}", options.htpasswd.display(), Fault::from(error)))?
         .bytes;
     let limits = options.limits.limits().map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);

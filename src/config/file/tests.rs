@@ -6,6 +6,7 @@ fn error(text: &str) -> String {
     Settings::parse(text.as_bytes())
         .and_then(|file| file.rules())
         .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_section_that_is_gone_is_refused_until_a_restart() {
     for (before, after, section) in rows {
         let mut parse = rules_parser(Settings::parse(before.as_bytes()).unwrap());
         let expected = format!("{section} is gone; put it back, or restart htgate to do without");
-        let error = parse(after.as_bytes()).unwrap_err();
+        let error = parse(after.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(&expected), "{after}: {error}");
         // A mistake in between changes nothing.
         assert!(parse(b"workers =").is_err());
@@ -159,6 +160,7 @@ fn rules_come_after_what_limits_them() {
     ];
     for (text, expected) in rows {
         let seen = Settings::parse(text.as_bytes()).err();
+        let seen = seen.map(|fault| fault.to_string());
         let expected = expected
             .map(|place| format!("{place} stands after the access rules; write it before them"));
         assert_eq!(seen, expected, "{text}");

@@ -11,6 +11,7 @@ use super::current::Files;
 use super::follow::Part;
 use super::source::Source;
 use super::watchdog::Progress;
+use crate::Fault;
 use crate::observe::metrics::Metrics;
 use crate::token::{CERTIFICATE_NOTICE, PairError, Signer, TokenSettings};
 
@@ -41,7 +42,11 @@ impl Keys {
                 PairError::Key(_) => &key,
                 PairError::Certificate(_) | PairError::Mismatch => &certificate,
             };
-            LoadError(format!("{}: {error}", source.path().display()))
+            LoadError(format!(
+                "{}: {}",
+                source.path().display(),
+                Fault::from(error)
+            ))
         })?;
         Ok(Self {
             settings,
@@ -79,7 +84,7 @@ impl Keys {
             PairError::Key(_) => &mut self.key,
             PairError::Certificate(_) | PairError::Mismatch => &mut self.certificate,
         };
-        source.refuse(&format!("{error}; the last good key stays"));
+        source.refuse(&format!("{}; the last good key stays", Fault::from(error)));
         false
     }
 

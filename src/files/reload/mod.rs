@@ -34,10 +34,10 @@ use crate::hash::{DecoySeed, Limits};
 use crate::observe::metrics::Metrics;
 use crate::store::{Rules, Store};
 use crate::system::systemd;
-use crate::token;
+use crate::{Fault, token};
 
-/// Reads the rules out of the configuration file's bytes. The error is one line.
-pub(crate) type ParseRules = Box<dyn FnMut(&[u8]) -> Result<Rules, String> + Send>;
+/// Reads the rules out of the configuration file's bytes.
+pub(crate) type ParseRules = Box<dyn FnMut(&[u8]) -> Result<Rules, Fault> + Send>;
 
 /// What to load, and how to notice that it changed.
 pub(crate) struct Sources {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::LoadError;
 use super::watchdog::Progress;
+use crate::Fault;
 use crate::files::stable_read::{self, Fingerprint, ReadError, Reading};
 
 /// A file that is looked at again and again.
@@ -28,7 +29,7 @@ impl Source {
     /// Reads and parses a file for the first time, which must succeed.
     pub(super) fn open<T>(
         path: PathBuf,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
     ) -> Result<(Self, T), LoadError> {
         Self::begin(path, false, parse)
     }
@@ -36,7 +37,7 @@ impl Source {
     /// The same with a file that nobody else may read, now and later.
     pub(super) fn open_secret<T>(
         path: PathBuf,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
     ) -> Result<(Self, T), LoadError> {
         Self::begin(path, true, parse)
     }
@@ -44,11 +45,11 @@ impl Source {
     fn begin<T>(
         path: PathBuf,
         is_secret: bool,
-        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
     ) -> Result<(Self, T), LoadError> {
-        let explain = |what: String| LoadError(format!("{}: {what}", path.display()));
-        let reading = read(&path, is_secret, |_| false, &|| ())
-            .map_err(|error| explain(error.to_string()))?;
+        let explain = |fault| LoadError(format!("{}: {fault}", path.display()));
+        let reading =
+            read(&path, is_secret, |_| false, &|| ()).map_err(|error| explain(error.into()))?;
         let parsed = parse(&reading.bytes).map_err(explain)?;
         let source = Self {
             path,
@@ -89,7 +90,8 @@ impl Source {
                 reading.and_then(|reading| self.take(reading))
             }
             Err(error) => {
-                self.obstruct(Some(format!("{error}; the last good content stays")));
+                let fault = Fault::from(error);
+                self.obstruct(Some(format!("{fault}; the last good content stays")));
                 None
             }
         }

@@ -9,6 +9,7 @@ use super::follow::Part;
 use super::large::{free, is_large, on_idle_thread};
 use super::source::Source;
 use super::watchdog::Progress;
+use crate::Fault;
 use crate::files::stable_read::is_blank;
 use crate::hash::Limits;
 use crate::htpasswd::{LineErrors, Users};
@@ -87,7 +88,7 @@ impl Part for UsersFile {
 fn announce(path: &Path, users: &Users, errors: &LineErrors, metrics: &Metrics) {
     let path = path.display();
     for error in errors.first() {
-        log::warn!("{path}:{}: {}", error.line, error.fault);
+        log::warn!("{path}:{}: {}", error.line, Fault::from(error.fault));
     }
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {

@@ -22,7 +22,6 @@ pub use self::operation::{Operation, RequestLine};
 use self::rules::Grant;
 pub use self::rules::{Groups, Rule};
 use self::sites::{Here, Sites};
-pub use self::unused::{Idle, IdleReason};
 use crate::request::Request;
 
 /// What may be done in a registry.

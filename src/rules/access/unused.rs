@@ -1,56 +1,44 @@
 //! Rules that change nothing: mistakes that do no harm, and that nobody would notice.
 
-use std::fmt;
-
 use super::Access;
 use super::rules::{Grant, Methods, Subject};
+use crate::Fault;
 
-/// A rule that changes nothing, in whole or in part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idle {
-    /// The rule's line in the file.
-    pub line: usize,
-    /// Its number, counted from 1.
-    pub rule: usize,
-    /// Why it changes nothing.
-    pub why: IdleReason,
-}
-
-/// Why a rule changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdleReason {
+/// Why a rule changes nothing, in whole or in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
     /// It names nobody, or only groups without members.
     NoUsers,
     /// Another rule, counted from 1, allows all of it already.
     Covered(usize),
 }
 
-impl fmt::Display for Idle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: [[access]] rule {}: ", self.line, self.rule)?;
-        f.write_str(match &self.why {
-            IdleReason::NoUsers => "it applies to nobody; name users, or give its groups members",
-            IdleReason::Covered(other) => {
-                return write!(
-                    f,
-                    "rule {other} allows all of it already; remove one of them"
-                );
-            }
-        })
-    }
-}
-
 impl Access {
     /// The rules that change nothing, in their order.
-    pub fn idle(&self) -> Vec<Idle> {
+    pub fn unused(&self) -> Vec<Fault> {
+        let fault = |(rule, reason): (usize, Reason)| {
+            let rule_word = format!("[[access]] rule {rule}");
+            let fault = match reason {
+                Reason::NoUsers => Fault::new(
+                    format!("{rule_word}: it applies to nobody"),
+                    "name users, or give its groups members",
+                ),
+                Reason::Covered(other) => Fault::new(
+                    format!("{rule_word}: rule {other} allows all of it already"),
+                    "remove one of them",
+                ),
+            };
+            fault.at(self.line(rule).unwrap_or_default() as u64)
+        };
+        self.unused_rules().into_iter().map(fault).collect()
+    }
+
+    /// The same rules, counted from 1.
+    fn unused_rules(&self) -> Vec<(usize, Reason)> {
         let mut found = Vec::new();
         for (grant, rule) in self.grants.iter().zip(1..) {
-            let mut report = |why| {
-                let line = grant.line;
-                found.push(Idle { line, rule, why });
-            };
             if grant.users.iter().all(|subject| self.is_nobody(subject)) {
-                report(IdleReason::NoUsers);
+                found.push((rule, Reason::NoUsers));
                 continue;
             }
             // Of two that are alike, the later one changes nothing.
@@ -59,9 +47,7 @@ impl Access {
                     && self.covers(other, grant)
                     && (*number < rule || !self.covers(grant, other))
             });
-            if let Some((_, other)) = covering {
-                report(IdleReason::Covered(other));
-            }
+            found.extend(covering.map(|(_, other)| (rule, Reason::Covered(other))));
         }
         found
     }

@@ -8,13 +8,10 @@ use crate::rules::access::tests::{compile, rule, site};
 fn rules_that_change_nothing_are_found() {
     use Action::{Catalog, Pull, Push};
     let rows = [
-        (
-            vec![rule(&[], &["a"], &[Pull])],
-            vec![(1, IdleReason::NoUsers)],
-        ),
+        (vec![rule(&[], &["a"], &[Pull])], vec![(1, Reason::NoUsers)]),
         (
             vec![rule(&["@empty"], &["a"], &[Pull])],
-            vec![(1, IdleReason::NoUsers)],
+            vec![(1, Reason::NoUsers)],
         ),
         (vec![rule(&["@empty", "a"], &["a"], &[Pull])], vec![]),
         (vec![rule(&["a"], &[], &[Catalog])], vec![]),
@@ -23,39 +20,39 @@ fn rules_that_change_nothing_are_found() {
                 rule(&["a"], &["x/**"], &[Push]),
                 rule(&["a"], &["x/y"], &[Pull]),
             ],
-            vec![(2, IdleReason::Covered(1))],
+            vec![(2, Reason::Covered(1))],
         ),
         (
             vec![
                 rule(&["a"], &["x/y"], &[Pull]),
                 rule(&["*"], &["**"], &[Pull]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![rule(&["a"], &["x"], &[Pull]), rule(&["a"], &["x"], &[Pull])],
-            vec![(2, IdleReason::Covered(1))],
+            vec![(2, Reason::Covered(1))],
         ),
         (
             vec![
                 rule(&["@developers"], &["x"], &[Pull]),
                 rule(&["bob"], &["x"], &[Pull]),
             ],
-            vec![(2, IdleReason::Covered(1))],
+            vec![(2, Reason::Covered(1))],
         ),
         (
             vec![
                 rule(&["alice", "bob"], &["x"], &[Pull]),
                 rule(&["@developers"], &["x"], &[Pull]),
             ],
-            vec![(2, IdleReason::Covered(1))],
+            vec![(2, Reason::Covered(1))],
         ),
         (
             vec![
                 rule(&["*"], &["x"], &[Pull]),
                 rule(&["anonymous"], &["x"], &[Pull]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![rule(&["a"], &["x"], &[Pull]), rule(&["b"], &["x"], &[Pull])],
@@ -63,14 +60,14 @@ fn rules_that_change_nothing_are_found() {
         ),
         (
             vec![rule(&["a"], &["x"], &[Pull]), rule(&["a"], &["x"], &[Push])],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![
                 rule(&["a"], &["x"], &[Pull]),
                 rule(&["a"], &["x", "y"], &[Pull]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![
@@ -84,7 +81,7 @@ fn rules_that_change_nothing_are_found() {
                 site(&["a"], &["/x"], &["HEAD"]),
                 site(&["a"], &["/**"], &["GET"]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![
@@ -105,14 +102,14 @@ fn rules_that_change_nothing_are_found() {
                 site(&["a"], &["/x"], &["*"]),
                 site(&["a"], &["/**"], &["GET", "*"]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![
                 rule(&["a"], &["//s/x"], &[Pull]),
                 rule(&["a"], &["x"], &[Pull]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
         (
             vec![
@@ -133,21 +130,18 @@ fn rules_that_change_nothing_are_found() {
                 site(&["a"], &["//s/x", "//t/x"], &["GET"]),
                 site(&["a"], &["//s/**", "/x"], &["GET"]),
             ],
-            vec![(1, IdleReason::Covered(2))],
+            vec![(1, Reason::Covered(2))],
         ),
     ];
     for (number, (rules, expected)) in rows.into_iter().enumerate() {
         let access = compile(rules).unwrap();
-        let seen: Vec<_> = access
-            .idle()
-            .into_iter()
-            .inspect(|idle| assert_eq!(idle.line, idle.rule * 10))
-            .map(|idle| (idle.rule, idle.why))
-            .collect();
-        assert_eq!(seen, expected, "row {number}");
+        assert_eq!(access.unused_rules(), expected, "row {number}");
+        for (fault, (rule, _)) in access.unused().iter().zip(expected) {
+            assert_eq!(fault.line, Some(rule as u64 * 10));
+        }
     }
     let access = compile(vec![rule(&["@empty"], &["a"], &[Pull])]).unwrap();
-    let text = access.idle()[0].to_string();
+    let text = access.unused()[0].to_string();
     assert_eq!(
         text,
         "line 10: [[access]] rule 1: it applies to nobody; name users, or give its groups members"
