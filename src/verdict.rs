@@ -18,8 +18,8 @@ pub(crate) enum Verdict {
     RefuseAgent,
     /// Its user is known and may not do this.
     Forbid,
-    /// Its address has shown too many wrong passwords, or has too many waiting, to have another
-    /// one tried before this time has passed.
+    /// Its address has shown too many wrong passwords to have another one tried before this time
+    /// has passed.
     Throttle(Duration),
     /// It could not be decided now: too many passwords wait to be hashed. Try again after this
     /// time.
@@ -87,61 +87,49 @@ impl Verdict {
     }
 }
 
-/// One word for a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Reason {
-    /// The password is right.
-    Ok,
-    /// Nobody needs to be known for this.
-    Anonymous,
-    /// Nothing to judge was sent.
-    NoCredentials,
-    /// Unknown user, wrong password, or not readable.
-    BadCredentials,
-    /// Not HTTP: the request was refused before anything in it could be judged.
-    MalformedRequest,
-    /// The client is not welcome.
-    UserAgent,
-    /// The user may not do this.
-    Access,
-    /// Too many wrong passwords from there, or too many waiting.
-    Throttled,
-    /// The queue is full.
-    Busy,
-    /// We failed.
-    Fault,
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident, $word:literal;)*) => {
+        /// One word for a verdict.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, in the order of their declaration.
+            pub(crate) const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
+
+            /// The word as headers, logs and metrics spell it.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+    };
 }
 
-impl Reason {
-    /// Every reason there is, in the order of their declaration.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Ok,
-        Self::Anonymous,
-        Self::NoCredentials,
-        Self::BadCredentials,
-        Self::MalformedRequest,
-        Self::UserAgent,
-        Self::Access,
-        Self::Throttled,
-        Self::Busy,
-        Self::Fault,
-    ];
-
-    /// The word as headers, logs and metrics spell it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Anonymous => "anonymous",
-            Self::NoCredentials => "no-credentials",
-            Self::BadCredentials => "bad-credentials",
-            Self::MalformedRequest => "malformed-request",
-            Self::UserAgent => "user-agent",
-            Self::Access => "access",
-            Self::Throttled => "throttled",
-            Self::Busy => "busy",
-            Self::Fault => "fault",
-        }
-    }
+reasons! {
+    /// The password is right.
+    Ok, "ok";
+    /// The rules allow it without a password.
+    Anonymous, "anonymous";
+    /// No credentials were sent.
+    NoCredentials, "no-credentials";
+    /// Unknown user, wrong password, or not readable.
+    BadCredentials, "bad-credentials";
+    /// Not HTTP: the request was refused before anything in it could be judged.
+    MalformedRequest, "malformed-request";
+    /// The client is not welcome.
+    UserAgent, "user-agent";
+    /// The user may not do this.
+    Access, "access";
+    /// Too many wrong passwords from there.
+    Throttled, "throttled";
+    /// The queue is full, or took too long.
+    Busy, "busy";
+    /// We failed.
+    Fault, "fault";
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("thread_priority", "system"),
     ("listenfd", "system"),
     ("sd_notify", "system"),
-    ("clap", "commands config observe"),
+    ("clap", "commands config observe request"),
     ("toml", "config"),
     ("rpassword", "commands"),
 ];

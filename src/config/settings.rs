@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::thread;
 
-use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use toml::Spanned;
@@ -136,12 +136,7 @@ settings! {
     strike_seconds: u64 = 60, 1..=DAY;
 
     /// What stands before htgate, and so which request headers are read [default: nginx].
-    #[arg(
-        env = "HTGATE_FRONT",
-        value_name = "FRONT",
-        value_parser = PossibleValuesParser::new(Front::ALL.map(Front::name))
-            .try_map(|name| name.parse::<Front>())
-    )]
+    #[arg(env = "HTGATE_FRONT", value_name = "FRONT")]
     front: Front = Front::default();
 
     /// The realm that clients show when they ask for a password [default: htgate].

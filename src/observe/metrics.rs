@@ -112,38 +112,43 @@ impl Metrics {
             "Remembered answers about passwords",
             cached,
         );
-        let mut gauge = |name, help, gauge: &Gauge| registry.register(name, help, gauge.clone());
-        gauge(
-            "queue_length",
-            "Passwords that wait to be hashed",
-            &self.queue_length,
-        );
-        gauge(
-            "queue_capacity",
-            "Passwords that may wait to be hashed",
-            &self.queue_capacity,
-        );
-        gauge("hashing", "Passwords that are being hashed", &self.hashing);
-        gauge("users", "Users who can log in", &self.users);
-        gauge(
-            "faulty_lines",
-            "Lines of the users file that are left out",
-            &self.faulty_lines,
-        );
-        gauge(
-            "last_reload_successful",
-            "Whether the files are in effect as they stand on the disk",
-            &self.last_reload_successful,
-        );
-        let mut counter =
-            |name, help, counter: &Counter| registry.register(name, help, counter.clone());
-        counter("reloads", "Snapshots that took effect", &self.reloads);
-        counter("strikes", "Distinct wrong passwords", &self.strikes);
-        counter(
-            "lost_log_lines",
-            "Log lines that nobody read in time",
-            &self.lost_log_lines,
-        );
+        for (name, help, gauge) in [
+            (
+                "queue_length",
+                "Passwords that wait to be hashed",
+                &self.queue_length,
+            ),
+            (
+                "queue_capacity",
+                "Passwords that may wait to be hashed",
+                &self.queue_capacity,
+            ),
+            ("hashing", "Passwords that are being hashed", &self.hashing),
+            ("users", "Users who can log in", &self.users),
+            (
+                "faulty_lines",
+                "Lines of the users file that are left out",
+                &self.faulty_lines,
+            ),
+            (
+                "last_reload_successful",
+                CURRENT,
+                &self.last_reload_successful,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        for (name, help, counter) in [
+            ("reloads", "Snapshots that took effect", &self.reloads),
+            ("strikes", "Distinct wrong passwords", &self.strikes),
+            (
+                "lost_log_lines",
+                "Log lines that nobody read in time",
+                &self.lost_log_lines,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
     }
 
     /// Counts one answer.
@@ -194,6 +199,7 @@ impl Default for Metrics {
     }
 }
 
+const CURRENT: &str = "Whether the files are in effect as they stand on the disk";
 /// What the token endpoint can answer.
 const TOKEN_ANSWERS: [&str; 8] = [
     Reason::Ok.as_str(),
