@@ -40,7 +40,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &none],
             1,
-            "none: the file does not exist; create it or mend the path",
+            "none: the file does not exist; create it, or correct the path",
         ),
         (
             &["--htpasswd", &directory],

@@ -350,23 +350,28 @@ fn keys_that_cannot_sign_are_refused_in_one_line_with_a_remedy() {
             "neither of the curve P-256 nor an RSA one",
             "htgate token init",
         ),
-        ("absent.key", "good.crt", "does not exist", "mend the path"),
+        (
+            "absent.key",
+            "good.crt",
+            "does not exist",
+            "correct the path",
+        ),
         (
             "group.key",
             "good.crt",
-            "others than its owner may read",
+            "users other than its owner may read",
             "chmod 600",
         ),
         (
             "others.key",
             "good.crt",
-            "others than its owner may read",
+            "users other than its owner may read",
             "chmod 600",
         ),
         (
             "writable.key",
             "good.crt",
-            "others than its owner may read or write",
+            "users other than its owner may read or write",
             "chmod 600",
         ),
         (
@@ -375,7 +380,12 @@ fn keys_that_cannot_sign_are_refused_in_one_line_with_a_remedy() {
             "the certificate is another key's",
             "that belong together",
         ),
-        ("good.key", "absent.crt", "does not exist", "mend the path"),
+        (
+            "good.key",
+            "absent.crt",
+            "does not exist",
+            "correct the path",
+        ),
         (
             "good.key",
             "good.key",
@@ -458,7 +468,11 @@ fn the_names_of_keys_are_what_others_compute() {
             "ec.key: there is no certificate in PEM form",
             "htgate token init",
         ),
-        ("absent", "absent: the file does not exist", "mend the path"),
+        (
+            "absent",
+            "absent: the file does not exist",
+            "correct the path",
+        ),
     ] {
         let output = keys.htgate(&["token", "jwks", "ec.crt", certificate]);
         let text = said(&output);

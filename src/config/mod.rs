@@ -11,7 +11,7 @@ use std::time::Duration;
 use self::file::{FileSettings, rules_parser};
 use crate::cli::{LimitOptions, LogFormat, ServeOptions, WatchMode};
 use crate::files::reload::Sources;
-use crate::files::stable_read::settle;
+use crate::files::stable_read::read_stable;
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::judge;
@@ -194,7 +194,7 @@ type Settings = (FileSettings, Rules, Option<token::Settings>);
 
 fn read(path: &Path) -> Result<Settings, ConfigError> {
     let fault = |what: String| ConfigError::File(format!("{}: {what}", path.display()));
-    let text = settle(path, |_| false)
+    let text = read_stable(path, |_| false, &|| ())
         .map_err(|error| fault(error.to_string()))?
         .bytes;
     let file = FileSettings::parse(&text).map_err(fault)?;

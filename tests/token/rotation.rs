@@ -122,7 +122,8 @@ fn overwrite(folder: &Path, file: &str, content: &str) {
     fs::write(folder.join(file), content).unwrap();
 }
 
-const EXPOSED: &str = "token.key: others than its owner may read or write this key; say chmod 600";
+const EXPOSED: &str =
+    "token.key: users other than its owner may read or write this key; run chmod 600";
 const NO_KEY: &str = "token.key: there is no unencrypted private key in PEM form";
 const UNUSABLE: &str =
     "token.key: the key is neither of the curve P-256 nor an RSA one of 2048 bits or more";
@@ -190,7 +191,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         name: "no key",
         spoil: |folder| fs::remove_file(folder.join("token.key")).unwrap(),
-        told: "token.key: the file does not exist; create it or mend the path",
+        told: "token.key: the file does not exist; create it, or correct the path",
     },
     Trouble {
         name: "a broken certificate",
@@ -200,7 +201,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         name: "no certificate",
         spoil: |folder| fs::remove_file(folder.join("token.crt")).unwrap(),
-        told: "token.crt: the file does not exist; create it or mend the path",
+        told: "token.crt: the file does not exist; create it, or correct the path",
     },
 ];
 

@@ -9,7 +9,7 @@ use super::look_at_modes;
 use super::report::{Report, Tokens};
 use crate::check::token::Read;
 use crate::check::{Finding, Rule, told};
-use crate::files::stable_read::{self, ReadError};
+use crate::files::stable_read;
 use crate::token::Settings;
 
 pub(super) fn look(settings: &Settings, config: &str, report: &mut Report) {
@@ -36,9 +36,12 @@ fn read(path: &Path, is_secret: bool, findings: &mut Vec<Finding>) -> Option<Zer
     findings.extend(look_at_modes(path, false));
     let what = match stable_read::read(path) {
         // htgate does not take such a key either.
-        Ok(reading) if is_secret && !reading.fingerprint.is_private() => {
-            told(Rule::TokenKey, &file, None, &ReadError::Exposed.to_string())
-        }
+        Ok(reading) if is_secret && !reading.fingerprint.is_private() => told(
+            Rule::TokenKey,
+            &file,
+            None,
+            &stable_read::exposed().to_string(),
+        ),
         Ok(reading) => return Some(Zeroizing::new(reading.bytes)),
         Err(error) => told(Rule::Unreadable, &file, None, &error.to_string()),
     };
