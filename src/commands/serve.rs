@@ -11,7 +11,7 @@ use crate::config::{Config, Settings};
 use crate::files::reload::Trigger;
 use crate::observe::logging::{self, Log};
 use crate::observe::metrics::Metrics;
-use crate::server::{ServeError, Server};
+use crate::server::{Server, cannot_serve};
 use crate::system::listen::{Handover, Listener};
 use crate::system::systemd;
 
@@ -27,7 +27,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         Err(error) => Err((code(&error), error.to_string())),
         Ok(config) => {
             logging::start(&log, config.log_format);
-            serve(config, handover, metrics).map_err(|error| (FAILED, error.to_string()))
+            serve(config, handover, metrics).map_err(|what| (FAILED, what))
         }
     };
     let code = match ended {
@@ -41,11 +41,7 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     code
 }
 
-fn serve(
-    config: Config,
-    handover: Handover,
-    metrics: Arc<Metrics>,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, handover: Handover, metrics: Arc<Metrics>) -> Result<(), String> {
     let (addresses, mode, group) = (
         config.listen.clone(),
         config.socket_mode,
@@ -53,11 +49,11 @@ fn serve(
     );
     let server = Server::load(config, metrics)?;
     let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
-    Ok(actix_web::rt::System::new().block_on(async {
-        reload_on_hangup(server.trigger())?;
-        let stop = stop_signal()?;
+    actix_web::rt::System::new().block_on(async {
+        reload_on_hangup(server.trigger()).map_err(cannot_serve)?;
+        let stop = stop_signal().map_err(cannot_serve)?;
         server.run(listeners, stop).await
-    })?)
+    })
 }
 
 /// SIGHUP asks for a reload.
@@ -73,7 +69,7 @@ fn reload_on_hangup(trigger: Trigger) -> io::Result<()> {
 }
 
 /// Completes at the first SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send, ServeError> {
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -170,7 +170,7 @@ fn jwks(options: &JwksOptions) -> Result<String, String> {
     let mut certificates = Vec::new();
     for path in &options.certificates {
         let explain = |fault: Fault| format!("{}: {fault}", path.display());
-        let reading = stable_read::read(path).map_err(|error| explain(error.into()))?;
+        let reading = stable_read::read(path).map_err(explain)?;
         let found = Certificate::all_from_pem(&reading.bytes);
         certificates.extend(found.map_err(|error| explain(error.into()))?);
     }

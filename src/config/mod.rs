@@ -16,7 +16,7 @@ use self::file::rules_parser;
 pub(crate) use self::settings::Settings;
 use self::settings::WatchMode;
 use crate::files::reload::Sources;
-use crate::files::stable_read::settle;
+use crate::files::stable_read::read_stable;
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::judge::JudgeSettings;
@@ -211,9 +211,7 @@ type File = (Settings, Rules, Option<token::TokenSettings>);
 
 fn read(path: &Path) -> Result<File, ConfigError> {
     let fault = |fault| ConfigError::File(path.display().to_string(), fault);
-    let text = settle(path, |_| false)
-        .map_err(|error| fault(error.into()))?
-        .bytes;
+    let text = read_stable(path, |_| false, &|| ()).map_err(fault)?.bytes;
     let file = Settings::parse(&text).map_err(fault)?;
     let rules = file.rules().map_err(fault)?;
     let token = file.token().map_err(fault)?;

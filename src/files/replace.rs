@@ -3,7 +3,6 @@
 //! rename: then the edit starts again from what that program wrote.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
@@ -11,167 +10,129 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::files::stable_read::{Fingerprint, ReadError, is_blank, look, read, settle};
-use crate::htpasswd::EditError;
+use crate::Fault;
+use crate::files::stable_read::{Fingerprint, is_blank, look, read, read_stable};
 
-/// Whether a file that is absent is made.
+/// What to do where there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absent {
-    /// It is made, empty, and then edited.
+    /// Make an empty one, and edit that.
     Make,
-    /// It is an error.
+    /// Refuse: it is an error.
     Refuse,
 }
 
-/// What became of a file that was edited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Edited {
-    /// It existed.
-    Replaced,
-    /// It is new.
-    Made,
-}
-
-/// Why a file is not changed. Its text, with the file's path before it, is one line.
-#[derive(Debug)]
-pub(crate) enum ReplaceError {
-    /// The change does not fit the file as it is.
-    Edit(EditError),
-    /// One line: what is wrong and what to do.
-    Other(String),
-}
-
-impl fmt::Display for ReplaceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Edit(error) => error.fmt(f),
-            Self::Other(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for ReplaceError {}
-
-impl From<ReadError> for ReplaceError {
-    fn from(error: ReadError) -> Self {
-        Self::Other(crate::Fault::from(error).to_string())
-    }
-}
-
-impl ReplaceError {
-    fn other(what: &str) -> Self {
-        Self::Other(what.to_owned())
-    }
-
-    /// For `map_err`, with what could not be done.
-    fn io(doing: &str) -> impl Fn(io::Error) -> Self {
-        move |error| {
-            let remedy = match error.kind() {
-                io::ErrorKind::PermissionDenied => "; run this as the folder's owner or as root",
-                io::ErrorKind::ReadOnlyFilesystem => "; change it where it comes from",
-                io::ErrorKind::ResourceBusy => {
-                    "; a file that is mounted alone cannot be replaced: mount its folder"
-                }
-                _ => "",
-            };
-            Self::Other(format!("cannot {doing}: {error}{remedy}"))
-        }
-    }
-}
-
-/// Replaces a file by what `edit` makes of it. A link stays, and what it leads to is replaced.
+/// Replaces a file with what `edit` returns for its content; returns whether the file is new. A
+/// link stays, and the file that it leads to is replaced.
 ///
-/// The file is at every moment the old one or the new one, whenever this process is killed.
+/// At every moment there is either the old file or the new one, even if this process is killed.
 ///
 /// # Errors
 ///
-/// What keeps the file from being changed, or the change from lasting.
+/// One line: the error of `edit`, or what keeps the file from being changed, or the change from
+/// lasting.
 pub(crate) fn replace(
     path: &Path,
     absent: Absent,
-    mut edit: impl FnMut(&[u8]) -> Result<Vec<u8>, EditError>,
-) -> Result<Edited, ReplaceError> {
+    mut edit: impl FnMut(&[u8]) -> Result<Vec<u8>, String>,
+) -> Result<bool, String> {
     let path = follow(path)?;
-    let made = absent == Absent::Make && make(&path)?;
+    let is_new = absent == Absent::Make && make(&path)?;
     for _ in 0..MOST_ATTEMPTS {
         let held = lock(&path)?;
         sweep(&path);
-        let metadata = held.metadata().map_err(ReadError::from)?;
-        let before = settle(&path, |bytes| !made && is_blank(bytes))?;
+        let metadata = held.metadata().map_err(cannot("look at it"))?;
+        let looks_begun = |bytes: &[u8]| !is_new && is_blank(bytes);
+        let before = read_stable(&path, looks_begun, &|| ()).map_err(line)?;
         if !Fingerprint::of(&metadata).is_same_file(&before.fingerprint) {
             continue;
         }
-        let bytes = edit(&before.bytes).map_err(ReplaceError::Edit)?;
-        let aside = Aside::write(&path, &bytes, &metadata)?;
-        let now = read(&path)?;
+        let aside = Aside::write(&path, &edit(&before.bytes)?, &metadata)?;
+        let now = read(&path).map_err(line)?;
         if (now.fingerprint, now.digest) == (before.fingerprint, before.digest) {
             aside.rename_to(&path)?;
-            return Ok(if made { Edited::Made } else { Edited::Replaced });
+            return Ok(is_new);
         }
     }
-    let what = "another program keeps changing the file; end that program and try again";
-    Err(ReplaceError::other(what))
+    Err("another program keeps changing the file; end that program and try again".to_owned())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn line(fault: Fault) -> String {
+    fault.to_string()
+}
+
+/// For `map_err`, with what could not be done.
+fn cannot(doing: &str) -> impl Fn(io::Error) -> String {
+    move |error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::PermissionDenied => "; run this as the folder's owner or as root",
+            io::ErrorKind::ReadOnlyFilesystem => "; change it where it comes from",
+            io::ErrorKind::ResourceBusy => {
+                "; a file that is mounted alone cannot be replaced: mount its folder"
+            }
+            _ => "",
+        };
+        format!("cannot {doing}: {error}{remedy}")
+    }
 }
 
 /// Where a path leads. The file itself may be absent.
-fn follow(path: &Path) -> Result<PathBuf, ReplaceError> {
+fn follow(path: &Path) -> Result<PathBuf, String> {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Ok(path), ..) => Ok(path),
         (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
-            if fs::symlink_metadata(path).is_ok() {
-                let what = "this is a link to nothing; fix it or remove it";
-                return Err(ReplaceError::other(what));
+            if path.is_symlink() {
+                return Err("this is a link to nothing; fix it or remove it".to_owned());
             }
-            let parent = if parent.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                parent
-            };
-            let folder = parent.canonicalize();
-            Ok(folder
-                .map_err(ReplaceError::io("enter its folder"))?
-                .join(name))
+            let parent = Path::new(".").join(parent).canonicalize();
+            Ok(parent.map_err(cannot("enter its folder"))?.join(name))
         }
-        (Err(error), ..) => Err(ReplaceError::io("find it")(error)),
+        (Err(error), ..) => Err(cannot("find it")(error)),
     }
 }
 
-/// Makes an empty file where none is, and says whether it did.
-fn make(path: &Path) -> Result<bool, ReplaceError> {
+/// Makes an empty file where there is none; returns whether it did.
+fn make(path: &Path) -> Result<bool, String> {
     let mut options = OpenOptions::new();
-    let options = options.write(true).create_new(true).mode(NEW_MODE);
-    match options.open(path) {
+    match options
+        .write(true)
+        .create_new(true)
+        .mode(NEW_MODE)
+        .open(path)
+    {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(ReplaceError::io("make it")(error)),
+        Err(error) => Err(cannot("make it")(error)),
     }
 }
 
 /// Waits for the lock. It is on the file itself, so it counts only if the path still leads to that
 /// file once the lock is there.
-fn lock(path: &Path) -> Result<File, ReplaceError> {
+fn lock(path: &Path) -> Result<File, String> {
     let start = Instant::now();
     loop {
-        // Looked at first: opening a FIFO would hang.
-        let fingerprint = look(path)?;
+        // Checked first, because opening a FIFO would hang.
+        let fingerprint = look(path).map_err(line)?;
         // A network file system locks only what is open for writing.
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file
             .or_else(|_| File::open(path))
-            .map_err(ReadError::from)?;
+            .map_err(cannot("open it"))?;
         match file.try_lock() {
             Ok(()) => {
-                let held = Fingerprint::of(&file.metadata().map_err(ReadError::from)?);
-                if held.is_same_file(&fingerprint) && look(path)?.is_same_file(&held) {
+                let held = Fingerprint::of(&file.metadata().map_err(cannot("look at it"))?);
+                let now = look(path).map_err(line)?;
+                if held.is_same_file(&fingerprint) && held.is_same_file(&now) {
                     return Ok(file);
                 }
             }
             Err(TryLockError::WouldBlock) if start.elapsed() < LONGEST_WAIT => thread::sleep(STEP),
             Err(TryLockError::WouldBlock) => {
                 let what = "another program has locked it for half a minute; end that one first";
-                return Err(ReplaceError::other(what));
+                return Err(what.to_owned());
             }
-            Err(TryLockError::Error(error)) => return Err(ReplaceError::io("lock it")(error)),
+            Err(TryLockError::Error(error)) => return Err(cannot("lock it")(error)),
         }
     }
 }
@@ -185,11 +146,9 @@ fn sweep(path: &Path) {
         if !is_file || !is_aside(&entry.file_name(), path) {
             continue;
         }
-        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(entry.path());
+        let mut options = OpenOptions::new();
+        let options = options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+        let file = options.read(true).open(entry.path());
         // A process that is still writing its own has it locked.
         if file.is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = fs::remove_file(entry.path());
@@ -199,14 +158,10 @@ fn sweep(path: &Path) {
 
 /// Whether this is a name that [`Aside`] gives, and not just one that begins like it.
 fn is_aside(name: &OsStr, path: &Path) -> bool {
-    let prefix = aside_prefix(path);
-    let rest = name
-        .as_encoded_bytes()
-        .strip_prefix(prefix.as_encoded_bytes());
-    rest.is_some_and(|rest| {
-        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        rest.len() == 16 && rest.iter().all(is_digit)
-    })
+    let (name, prefix) = (name.as_encoded_bytes(), aside_prefix(path));
+    let rest = name.strip_prefix(prefix.as_encoded_bytes());
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    rest.is_some_and(|rest| rest.len() == 16 && rest.iter().all(is_digit))
 }
 
 fn aside_prefix(path: &Path) -> OsString {
@@ -216,17 +171,17 @@ fn aside_prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// A finished file under a name of its own, locked, which goes when it is not wanted.
+/// A finished, locked file under a temporary name, which is removed unless it was renamed.
 struct Aside {
     path: PathBuf,
     file: File,
-    wanted: bool,
+    renamed: bool,
 }
 
 impl Aside {
     /// Writes these bytes beside a file, with that file's owner and mode.
-    fn write(beside: &Path, bytes: &[u8], like: &Metadata) -> Result<Self, ReplaceError> {
-        let writing = ReplaceError::io("write a new file beside it");
+    fn write(beside: &Path, bytes: &[u8], like: &Metadata) -> Result<Self, String> {
+        let writing = cannot("write a new file beside it");
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| writing(error.into()))?;
         let mut name = aside_prefix(beside);
@@ -238,15 +193,15 @@ impl Aside {
         let mut aside = Self {
             path,
             file,
-            wanted: false,
+            renamed: false,
         };
         let file = &mut aside.file;
         file.lock().map_err(&writing)?;
         file.write_all(bytes).map_err(&writing)?;
         let own = file.metadata().map_err(&writing)?;
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            fchown(&*file, Some(like.uid()), Some(like.gid()))
-                .map_err(ReplaceError::io("keep its owner and group"))?;
+            let changed = fchown(&*file, Some(like.uid()), Some(like.gid()));
+            changed.map_err(cannot("keep its owner and group"))?;
         }
         let mode = Permissions::from_mode(like.mode() & 0o7777);
         file.set_permissions(mode).map_err(&writing)?;
@@ -254,19 +209,19 @@ impl Aside {
         Ok(aside)
     }
 
-    fn rename_to(mut self, path: &Path) -> Result<(), ReplaceError> {
-        fs::rename(&self.path, path).map_err(ReplaceError::io("replace it"))?;
-        self.wanted = true;
+    fn rename_to(mut self, path: &Path) -> Result<(), String> {
+        fs::rename(&self.path, path).map_err(cannot("replace it"))?;
+        self.renamed = true;
         // A rename outlasts a loss of power only once the folder is on the disk as well.
         let folder = File::open(path.parent().unwrap_or_else(|| Path::new("/")));
         let synced = folder.and_then(|folder| folder.sync_all());
-        synced.map_err(ReplaceError::io("sync its folder"))
+        synced.map_err(cannot("sync its folder"))
     }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        if !self.wanted {
+        if !self.renamed {
             let _ = fs::remove_file(&self.path);
         }
     }

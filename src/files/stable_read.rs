@@ -1,4 +1,4 @@
-//! Reading a file that somebody may be writing. `htpasswd` truncates the file and writes it
+//! Reading a file that another program may be writing. `htpasswd` truncates the file and writes it
 //! again, so a torn read is the normal case: a reading counts when a second one, after a quiet
 //! moment, agrees with it.
 
@@ -37,17 +37,17 @@ impl Fingerprint {
         }
     }
 
-    /// Whether both are the same file, whatever it holds by now.
+    /// Whether both are the same file, whatever its content is now.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Whether nobody but its owner, and root, can read it.
+    /// Whether only its owner, and root, can read it.
     pub(crate) fn is_private(&self) -> bool {
         self.mode & 0o077 == 0
     }
 
-    /// Whether no directory holds the file any more, so that nobody can reach it to change it.
+    /// Whether the file is in no directory any more, so that nobody can reach it to change it.
     pub(crate) fn is_orphan(&self) -> bool {
         self.links == 0
     }
@@ -60,101 +60,32 @@ pub(crate) struct Reading {
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// Why a file cannot be read.
-#[derive(Debug)]
-pub(crate) enum ReadError {
-    Missing,
-    Io(io::Error),
-    NotAFile(&'static str),
-    TooLarge(u64),
-    Restless,
-    Exposed,
-}
-
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Missing => {
-                Self::new("the file does not exist", "create it, or correct the path")
-            }
-            ReadError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::new(
-                "permission denied",
-                "make it readable for the user htgate runs as",
-            ),
-            ReadError::Io(error) => Self::new(error.to_string(), "look at its file system"),
-            ReadError::NotAFile(kind) => {
-                Self::new(format!("this is a {kind}"), "put a regular file there")
-            }
-            ReadError::TooLarge(size) => Self::new(
-                format!("{size} bytes are over the limit of {LARGEST} bytes"),
-                "split the users",
-            ),
-            ReadError::Exposed => Self::new(
-                "others than its owner may read or write this key",
-                "use chmod 600, and give it to the user htgate runs as",
-            ),
-            ReadError::Restless => Self::new(
-                "the file keeps changing",
-                "write a temporary file and rename it into place",
-            ),
+/// What is wrong with a file that cannot be opened or read.
+pub(crate) fn unreadable(error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Fault::new("the file does not exist", "create it, or correct the path")
         }
+        io::ErrorKind::PermissionDenied => Fault::new(
+            "permission denied",
+            "make it readable for the user htgate runs as",
+        ),
+        _ => Fault::new(error.to_string(), "check the path and its file system"),
     }
 }
 
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound {
-            Self::Missing
-        } else {
-            Self::Io(error)
-        }
-    }
+/// What is wrong with a key that is not [private](Fingerprint::is_private).
+pub(crate) fn exposed() -> Fault {
+    Fault::new(
+        "users other than its owner may read or write this key",
+        "run chmod 600 on it, and give it to the user htgate runs as",
+    )
 }
 
-/// What the file system says of the file right now. Opens it, for a network file system then
-/// asks its server instead of its own memory.
-pub(crate) fn look(path: &Path) -> Result<Fingerprint, ReadError> {
+/// What the file system says of the file right now. Opens it: a network file system then asks its
+/// server instead of its own memory.
+pub(crate) fn look(path: &Path) -> Result<Fingerprint, Fault> {
     open(path).map(|(_, fingerprint)| fingerprint)
-}
-
-/// Reads the file when it has come to rest. A content that `looks_begun` may be a write that has
-/// only just begun: it counts after a longer time.
-pub(crate) fn settle(
-    path: &Path,
-    looks_begun: impl Fn(&[u8]) -> bool,
-) -> Result<Reading, ReadError> {
-    settle_stepwise(path, looks_begun, &|| ())
-}
-
-/// The same, with a `step` after each answer of the file system.
-pub(crate) fn settle_stepwise(
-    path: &Path,
-    looks_begun: impl Fn(&[u8]) -> bool,
-    step: &dyn Fn(),
-) -> Result<Reading, ReadError> {
-    let mut reading = retry(path, step)?;
-    // From here on: to read a large file may take long by itself.
-    let start = Instant::now();
-    let mut quiet_since = Instant::now();
-    loop {
-        step();
-        let suspect = looks_begun(&reading.bytes);
-        if start.elapsed() > USUAL_WAIT && !suspect {
-            drop(reading);
-            return hurry(path, looks_begun, step);
-        }
-        if quiet_since.elapsed() >= if suspect { BEGUN_QUIET } else { QUIET } {
-            if is_still(&reading, path, step) {
-                return Ok(reading);
-            }
-            (reading, quiet_since) = (retry(path, step)?, Instant::now());
-        }
-        thread::sleep(STEP);
-        let unchanged = look(path).is_ok_and(|fingerprint| fingerprint == reading.fingerprint);
-        if !unchanged {
-            (reading, quiet_since) = (retry(path, step)?, Instant::now());
-        }
-    }
 }
 
 /// Whether there is nothing to read in a file.
@@ -162,85 +93,107 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
     bytes.trim_ascii().is_empty()
 }
 
-/// Takes what it can of a file that never rests. Who moves whole files into place all the time
-/// is followed file by file: each one must only stay as it is while it is read.
-fn hurry(
+/// Reads the file as it is at this moment, stable or not.
+pub(crate) fn read(path: &Path) -> Result<Reading, Fault> {
+    read_open(path, &|| ()).map(|(_, reading)| reading)
+}
+
+/// Reads the file when two readings agree. A content that `looks_begun` may be a write that has
+/// only just begun: it must stay for longer. `step` is called after each answer of the file system.
+pub(crate) fn read_stable(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
     step: &dyn Fn(),
-) -> Result<Reading, ReadError> {
-    let start = Instant::now();
-    while start.elapsed() < LONGEST_WAIT {
-        step();
-        let (mut file, fingerprint) = open(path)?;
-        let reading = read_from(&mut file, fingerprint, step)?;
-        thread::sleep(BRIEF_QUIET);
-        file.rewind()?;
-        let later = Fingerprint::of(&file.metadata()?);
-        let again = digest(&mut file, later, step, |_| ())?;
-        // Its times may change all the time: somebody writes what is there already.
-        if again == reading.digest && !looks_begun(&reading.bytes) {
+) -> Result<Reading, Fault> {
+    let mut start = None;
+    loop {
+        let (file, reading) = retry(path, step)?;
+        // Only from here on: a large file may take long to read.
+        let start = *start.get_or_insert_with(Instant::now);
+        let is_late = start.elapsed() > USUAL_WAIT;
+        let is_stable = if looks_begun(&reading.bytes) {
+            stays(path, &reading, BEGUN_QUIET, step)
+        } else if is_late {
+            keeps_content(file, &reading, step)
+        } else {
+            stays(path, &reading, QUIET, step)
+        };
+        if is_stable {
             return Ok(reading);
         }
+        if is_late && start.elapsed() > LONGEST_WAIT {
+            return Err(Fault::new(
+                "the file keeps changing",
+                "write a temporary file and rename it into place",
+            ));
+        }
     }
-    Err(ReadError::Restless)
 }
 
-/// Reads the file; a failure counts only if it lasts, for a file may be gone for a moment while
+/// Reads the file; a failure counts only if it lasts, because a file may be gone for a moment while
 /// another takes its name.
-fn retry(path: &Path, step: &dyn Fn()) -> Result<Reading, ReadError> {
+fn retry(path: &Path, step: &dyn Fn()) -> Result<(File, Reading), Fault> {
     let start = Instant::now();
     loop {
-        match read_stepwise(path, step) {
+        match read_open(path, step) {
             Err(_) if start.elapsed() < QUIET => thread::sleep(STEP),
             result => return result,
         }
     }
 }
 
-/// Whether a second reading says the same. It is not kept.
-fn is_still(reading: &Reading, path: &Path, step: &dyn Fn()) -> bool {
+/// Whether the path leads to the same file, unchanged, for this long, and a second reading agrees.
+fn stays(path: &Path, reading: &Reading, quiet: Duration, step: &dyn Fn()) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < quiet {
+        thread::sleep(STEP);
+        step();
+        if look(path).ok() != Some(reading.fingerprint) {
+            return false;
+        }
+    }
     open(path).is_ok_and(|(mut file, fingerprint)| {
         fingerprint == reading.fingerprint
             && digest(&mut file, fingerprint, step, |_| ()).is_ok_and(|it| it == reading.digest)
     })
 }
 
-/// Reads the file as it is this moment, at rest or not.
-pub(crate) fn read(path: &Path) -> Result<Reading, ReadError> {
-    read_stepwise(path, &|| ())
-}
-
-fn read_stepwise(path: &Path, step: &dyn Fn()) -> Result<Reading, ReadError> {
-    let (mut file, fingerprint) = open(path)?;
-    read_from(&mut file, fingerprint, step)
-}
-
-fn read_from(
-    file: &mut File,
-    fingerprint: Fingerprint,
-    step: &dyn Fn(),
-) -> Result<Reading, ReadError> {
-    let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size.min(LARGEST)).unwrap_or(0));
-    let digest = digest(file, fingerprint, step, |portion| {
-        bytes.extend_from_slice(portion);
-    })?;
-    Ok(Reading {
-        bytes,
-        digest,
-        fingerprint,
+/// Whether an open file has the same content a moment later. That is all that can be asked where a
+/// program renames whole files into place all the time, or writes again what is there already.
+fn keeps_content(mut file: File, reading: &Reading, step: &dyn Fn()) -> bool {
+    thread::sleep(BRIEF_QUIET);
+    step();
+    let metadata = file.rewind().and_then(|()| file.metadata());
+    metadata.is_ok_and(|metadata| {
+        let later = Fingerprint::of(&metadata);
+        digest(&mut file, later, step, |_| ()).is_ok_and(|it| it == reading.digest)
     })
 }
 
-/// The digest of all that is in a file, which is handed out portion by portion.
+fn read_open(path: &Path, step: &dyn Fn()) -> Result<(File, Reading), Fault> {
+    let (mut file, fingerprint) = open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size.min(LARGEST)).unwrap_or(0));
+    let take = |portion: &[u8]| bytes.extend_from_slice(portion);
+    let digest = digest(&mut file, fingerprint, step, take)?;
+    let reading = Reading {
+        bytes,
+        digest,
+        fingerprint,
+    };
+    Ok((file, reading))
+}
+
+/// The digest of a file's content, which is handed out portion by portion.
 fn digest(
     file: &mut File,
     fingerprint: Fingerprint,
     step: &dyn Fn(),
     mut take: impl FnMut(&[u8]),
-) -> Result<[u8; 32], ReadError> {
+) -> Result<[u8; 32], Fault> {
     if fingerprint.size > LARGEST {
-        return Err(ReadError::TooLarge(fingerprint.size));
+        let size = fingerprint.size;
+        let what = format!("{size} bytes are over the limit of {LARGEST} bytes");
+        return Err(Fault::new(what, "split the users"));
     }
     let mut digest = blake3::Hasher::new();
     let mut portion = vec![0; PORTION];
@@ -248,7 +201,7 @@ fn digest(
     loop {
         let read = match whole.read(&mut portion) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
+            read => read.map_err(|error| unreadable(&error))?,
         };
         let Some(portion) = portion.get(..read).filter(|portion| !portion.is_empty()) else {
             return Ok(*digest.finalize().as_bytes());
@@ -259,43 +212,43 @@ fn digest(
     }
 }
 
-fn open(path: &Path) -> Result<(File, Fingerprint), ReadError> {
-    // Asked before opening, for opening a device or a FIFO may do something; and after, for
-    // another file may have taken the name meanwhile.
-    regular(&path.metadata()?)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    regular(&metadata)?;
+fn open(path: &Path) -> Result<(File, Fingerprint), Fault> {
+    // Checked before opening, because opening a device or a FIFO may have an effect; and after,
+    // because another file may have taken the name in between.
+    check_regular(&path.metadata().map_err(|error| unreadable(&error))?)?;
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+    let file = options.open(path).map_err(|error| unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    check_regular(&metadata)?;
     Ok((file, Fingerprint::of(&metadata)))
 }
 
-fn regular(metadata: &Metadata) -> Result<(), ReadError> {
-    let kind = metadata.file_type();
-    match () {
-        () if kind.is_file() => Ok(()),
-        () if kind.is_dir() => Err(ReadError::NotAFile("directory")),
-        () if kind.is_fifo() => Err(ReadError::NotAFile("FIFO")),
-        () if kind.is_socket() => Err(ReadError::NotAFile("socket")),
-        () => Err(ReadError::NotAFile("device")),
-    }
+fn check_regular(metadata: &Metadata) -> Result<(), Fault> {
+    let kind = match metadata.file_type() {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "directory",
+        kind if kind.is_fifo() => "FIFO",
+        kind if kind.is_socket() => "socket",
+        _ => "device",
+    };
+    let what = format!("this is a {kind}");
+    Err(Fault::new(what, "put a regular file there"))
 }
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
-/// So much is read in one step, in bytes.
+/// How much is read in one step, in bytes.
 const PORTION: usize = 256 * 1024;
 /// Two readings this far apart must agree.
 pub(crate) const QUIET: Duration = Duration::from_millis(50);
-/// A file that has not rested for [`QUIET`] within [`USUAL_WAIT`] must stay the same this long.
+/// A file that was not stable within [`USUAL_WAIT`] must only keep its content for this long.
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
-/// A file that looks as if somebody had only begun to write it must stay so this long.
+/// A file that looks as if a program had only begun to write it must stay so for this long.
 const BEGUN_QUIET: Duration = Duration::from_secs(1);
 const USUAL_WAIT: Duration = Duration::from_secs(1);
-/// After so much hurry in vain the file is said to be restless, and tried again at the next look.
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// After this time the file counts as unstable, and is tried again at the next look.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
@@ -318,7 +271,7 @@ mod tests {
                 }
             })
         };
-        let reading = settle(&path, is_blank).unwrap();
+        let reading = read_stable(&path, is_blank, &|| ()).unwrap();
         writer.join().unwrap();
         assert_eq!(reading.bytes, "line\n".repeat(10).as_bytes());
     }
@@ -329,7 +282,7 @@ mod tests {
         let path = folder.path().join("htpasswd");
         fs::write(&path, "\n").unwrap();
         let start = Instant::now();
-        assert_eq!(settle(&path, is_blank).unwrap().bytes, b"\n");
+        assert_eq!(read_stable(&path, is_blank, &|| ()).unwrap().bytes, b"\n");
         assert!(start.elapsed() >= BEGUN_QUIET);
     }
 
@@ -353,7 +306,10 @@ mod tests {
             (Path::new("/dev/null"), "this is a device"),
             (&folder.path().join("none"), "does not exist"),
         ] {
-            let error = Fault::from(settle(path, is_blank).err().unwrap()).to_string();
+            let error = read_stable(path, is_blank, &|| ())
+                .err()
+                .unwrap()
+                .to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -253,7 +253,7 @@ mod tests {
             let fields: Vec<_> = sent.iter().map(|value| (name, *value)).collect();
             let headers = headers(&fields);
             let seen = question(front, &headers).content_type;
-            assert_eq!(seen, expected, "{} {sent:?}", format!("{front:?}"));
+            assert_eq!(seen, expected, "{front:?} {sent:?}");
         }
     }
 }

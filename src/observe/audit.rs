@@ -1,5 +1,5 @@
-//! One line in the log for every refusal: who, from where, why; and only so many a second, so that
-//! a flood of refusals does not flood the log.
+//! One line in the log for every refusal, with user, address and reason; and at most so many a
+//! second that a flood of refusals does not flood the log.
 
 use std::io;
 use std::sync::Arc;
@@ -16,17 +16,15 @@ use crate::verdict::Reason;
 
 /// Where refusals are reported. Clones share their budgets of lines.
 #[derive(Clone)]
-pub(crate) struct Audit {
-    budgets: Arc<Budgets>,
-}
+pub(crate) struct Audit(Arc<Budgets>);
 
-/// Each reason has its own, so that a flood of one cannot hide another.
+/// A budget for each reason, so that a flood of one cannot hide another.
 type Budgets = [Budget; Reason::ALL.len()];
 
-/// What has been said about one reason since the last second began, and what was left out.
+/// How many lines of one reason were logged in this second, and how many were left out.
 #[derive(Default)]
 struct Budget {
-    said: AtomicU64,
+    logged: AtomicU64,
     left_out: AtomicU64,
 }
 
@@ -39,32 +37,31 @@ impl Audit {
     pub(crate) fn open() -> io::Result<Self> {
         let budgets = Arc::<Budgets>::default();
         let renewed = Arc::clone(&budgets);
-        thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || {
-                loop {
-                    thread::sleep(SECOND);
-                    renew(&renewed);
-                }
-            })?;
-        Ok(Self { budgets })
+        let thread = thread::Builder::new().name("audit".to_owned());
+        thread.spawn(move || {
+            loop {
+                thread::sleep(SECOND);
+                renew(&renewed);
+            }
+        })?;
+        Ok(Self(budgets))
     }
 
     /// Reports the reason of an answer, if that is a refusal. Never waits.
     pub(crate) fn report(&self, request: &Request<'_>, reason: Reason) {
         let level = match reason {
             Reason::Ok | Reason::Anonymous => return,
-            // How every client begins that waits to be asked.
+            // The first request of every client that sends credentials only when asked.
             Reason::NoCredentials => Level::Info,
             _ => Level::Warn,
         };
         if !log::log_enabled!(target: TARGET, level) {
             return;
         }
-        let Some(budget) = self.budgets.get(reason as usize) else {
+        let Some(budget) = self.0.get(reason as usize) else {
             return;
         };
-        if budget.said.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND {
+        if budget.logged.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND {
             write(level, &line(request, reason));
         } else {
             budget.left_out.fetch_add(1, Ordering::Relaxed);
@@ -72,15 +69,20 @@ impl Audit {
     }
 }
 
-/// Begins a second, and says what was left out in the one before.
+/// Begins a second, and logs how many lines were left out in the one before.
 fn renew(budgets: &Budgets) {
     for (budget, reason) in budgets.iter().zip(Reason::ALL) {
-        budget.said.store(0, Ordering::Relaxed);
+        budget.logged.store(0, Ordering::Relaxed);
         let left_out = budget.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
-            let reason = reason.as_str().to_owned();
-            let fields = [("left_out", left_out.to_string()), ("reason", reason)];
-            write(Level::Warn, &fields);
+            let left_out = left_out.to_string();
+            write(
+                Level::Warn,
+                &[
+                    ("left_out", left_out),
+                    ("reason", reason.as_str().to_owned()),
+                ],
+            );
         }
     }
 }
@@ -91,13 +93,10 @@ fn line(request: &Request<'_>, reason: Reason) -> Vec<(&'static str, String)> {
         Presented::Credentials(credentials) => Field::One(credentials.claimed()),
         Presented::Nothing | Presented::Unusable => Field::Absent,
     };
-    let address = address(request.real_ip);
+    let address = address(request.real_ip).map(|address| address.to_string());
     vec![
         // First, so that nothing that a client sends can pass for it.
-        (
-            "address",
-            address.map_or_else(|| "unknown".to_owned(), |a| a.to_string()),
-        ),
+        ("address", address.unwrap_or_else(|| "unknown".to_owned())),
         ("user", text(user, LONGEST_USER)),
         ("reason", reason.as_str().to_owned()),
         ("method", text(request.method, LONGEST_METHOD)),
@@ -107,8 +106,8 @@ fn line(request: &Request<'_>, reason: Reason) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A field's beginning as text: UTF-8, or else Latin-1, in which every byte is a character. The
-/// log escapes what could be taken for something else.
+/// A field's beginning as text: UTF-8, or otherwise Latin-1, in which every byte is a character.
+/// The log escapes what could be taken for something else.
 fn text(field: Field<'_>, longest: usize) -> String {
     let bytes = match field {
         Field::Absent => return String::new(),
@@ -130,26 +129,21 @@ fn cut(mut characters: impl Iterator<Item = char>, longest: usize) -> String {
 }
 
 fn write(level: Level, fields: &[(&str, String)]) {
+    let fields = fields.iter();
     let fields: Vec<_> = fields
-        .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    log::logger().log(
-        &Record::builder()
-            .target(TARGET)
-            .level(level)
-            .args(format_args!(""))
-            .key_values(&fields)
-            .build(),
-    );
+    let mut record = Record::builder();
+    let record = record.target(TARGET).level(level).key_values(&fields);
+    log::logger().log(&record.args(format_args!("")).build());
 }
 
-/// What `RUST_LOG` and filters know these lines by.
+/// The target of these lines, for `RUST_LOG` and filters.
 const TARGET: &str = "htgate::audit";
-/// For each reason.
+/// How many lines a reason may have.
 const LINES_PER_SECOND: u64 = 100;
 const SECOND: Duration = Duration::from_secs(1);
-/// In characters.
+/// This and the next ones in characters.
 const LONGEST_USER: usize = 64;
 const LONGEST_METHOD: usize = 32;
 const LONGEST_URI: usize = 256;

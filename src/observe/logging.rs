@@ -1,6 +1,6 @@
 //! Log lines on standard error, for people (with logfmt fields) or as JSON. One thread writes them:
 //! every other one puts its line into a bounded queue and goes on, so that a log that nobody reads
-//! holds up neither an answer nor a reload. What does not fit is counted.
+//! delays neither an answer nor a reload. Lines that do not fit are counted.
 
 use std::io::{self, Write};
 use std::panic;
@@ -30,7 +30,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The queue of lines to be written. Clones put into the same one.
+/// The queue of lines to be written. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Log {
     lines: SyncSender<Vec<u8>>,
@@ -76,9 +76,8 @@ impl Log {
             metrics,
         };
         let writer = log.clone();
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || writer.write_all(&queue))?;
+        let thread = thread::Builder::new().name("log".to_owned());
+        thread.spawn(move || writer.write_all(&queue))?;
         Ok(log)
     }
 
@@ -100,7 +99,7 @@ impl Log {
     }
 
     fn write_all(&self, queue: &Receiver<Vec<u8>>) {
-        let mut told = 0;
+        let mut reported = 0;
         for line in queue {
             let written = write(&line);
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
@@ -109,20 +108,17 @@ impl Log {
                 continue;
             }
             // Only now: a line about lost lines could be lost as well, and again.
-            let lost = self.metrics.lost_log_lines.get();
-            if lost > told {
-                log::warn!(
-                    "{} log lines were lost: standard error did not take them",
-                    lost - told
-                );
-                told = lost;
+            let lost = self.metrics.lost_log_lines.get() - reported;
+            if lost > 0 {
+                log::warn!("{lost} log lines were lost: standard error did not take them");
+                reported += lost;
             }
         }
     }
 }
 
-/// Writes all of it, however long that takes: whoever shares standard error with us may have made
-/// it non-blocking.
+/// Writes all of a line, however long that takes: another process that shares standard error may
+/// have made it non-blocking.
 fn write(mut line: &[u8]) -> io::Result<()> {
     while !line.is_empty() {
         match io::stderr().write(line) {
@@ -148,12 +144,6 @@ impl Write for Log {
     }
 }
 
-/// Lines that may wait to be written.
-const QUEUE: usize = 1024;
-const RETRY: Duration = Duration::from_millis(10);
-/// How long the end of the process waits for a log that is slow.
-const LONGEST_FINISH: Duration = Duration::from_millis(500);
-
 fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let mut text = record.args().to_string();
     for (name, value) in fields(record) {
@@ -172,17 +162,14 @@ fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io:
     if !message.is_empty() {
         json.insert("message".to_owned(), json!(message));
     }
-    json.extend(
-        fields(record)
-            .into_iter()
-            .map(|(name, value)| (name, json!(value))),
-    );
+    let fields = fields(record).into_iter();
+    json.extend(fields.map(|(name, value)| (name, json!(value))));
     writeln!(line, "{}", serde_json::Value::Object(json))
 }
 
 fn fields(record: &Record<'_>) -> Vec<(String, String)> {
     let mut fields = Fields(Vec::new());
-    // Collecting into memory has no errors.
+    // Collecting into memory cannot fail.
     let _ = record.key_values().visit(&mut fields);
     fields.0
 }
@@ -196,8 +183,8 @@ impl<'kvs> VisitSource<'kvs> for Fields {
     }
 }
 
-/// A logfmt value: bare where that is unmistakable, else quoted, with escapes for all that is not
-/// visible ASCII. What a client sends can neither begin a line nor another field.
+/// A logfmt value: bare where that is unmistakable, otherwise quoted, with escapes for everything
+/// but visible ASCII. What a client sends can begin neither a line nor another field.
 fn quoted(value: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\=".contains(&byte);
     if !value.is_empty() && value.bytes().all(bare) {
@@ -206,6 +193,12 @@ fn quoted(value: &str) -> String {
         format!("\"{}\"", value.escape_default())
     }
 }
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 1024;
+const RETRY: Duration = Duration::from_millis(10);
+/// How long the end of the process waits for a log that is slow.
+const LONGEST_FINISH: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -7,47 +7,38 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::verdict::Reason;
 
-/// The counters. Label values are fixed words: nothing that a client sends becomes one.
+/// The counters. Label values are fixed words: nothing that a client sends becomes one. What each
+/// metric counts stands at its registration in [`Metrics::new`].
 pub(crate) struct Metrics {
     registry: Registry,
     /// One counter a reason, in their order: a request touches no label map.
     decisions: [Counter; Reason::ALL.len()],
-    /// Seconds that each hash took.
     pub hash_seconds: Histogram,
-    /// Passwords that wait to be hashed.
     pub queue_length: Gauge,
-    /// How many may.
     pub queue_capacity: Gauge,
-    /// Passwords that are being hashed.
     pub hashing: Gauge,
-    /// Distinct wrong passwords.
     pub strikes: Counter,
-    /// Log lines that nobody read in time.
     pub lost_log_lines: Counter,
     /// Remembered right answers.
     pub cached_right: Gauge,
     /// Remembered wrong answers.
     pub cached_wrong: Gauge,
-    /// Users in the current snapshot.
     pub users: Gauge,
-    /// Lines of the users file that were left out.
     pub faulty_lines: Gauge,
-    /// Snapshots that took effect since the start, the first one included.
+    /// Includes the first snapshot.
     pub reloads: Counter,
-    /// 1 while the files take effect as they stand on the disk, and 0 while they cannot.
+    /// 1 if they are, and otherwise 0.
     pub last_reload_successful: Gauge,
-    /// Answers of the token endpoint, if there is one.
-    tokens: Family<ByReason, Counter>,
-    /// When the certificate of the token key ends, if there is one.
+    tokens: Family<Decision, Counter>,
     certificate_end: Family<NoLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByReason {
+struct Decision {
     reason: &'static str,
 }
 
@@ -59,96 +50,65 @@ struct Cached {
 /// A family of one, which has no line until it has a value.
 type NoLabels = [(&'static str, &'static str); 0];
 
+/// A new metric, in the registry under this name.
+fn add<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
+    metric
+}
+
 impl Metrics {
     /// All at zero.
     pub(crate) fn new() -> Self {
-        let by_reason = Family::<ByReason, Counter>::default();
-        let cached = Family::<Cached, Gauge>::default();
-        let mut metrics = Self {
-            registry: Registry::with_prefix("htgate"),
+        let mut registry = Registry::with_prefix("htgate");
+        let all = &mut registry;
+        let decisions: Family<_, Counter> = add(all, "decisions", "Answers to /auth, by reason");
+        let hash_seconds = Histogram::new(HASH_SECONDS);
+        let help = "Time of each password hash";
+        all.register_with_unit("hash", help, Unit::Seconds, hash_seconds.clone());
+        let cached = "Remembered answers about passwords";
+        let cached: Family<_, Gauge> = add(all, "cache_entries", cached);
+        let metrics = Self {
             decisions: Reason::ALL
-                .map(|r| by_reason.get_or_create_owned(&ByReason { reason: r.as_str() })),
-            hash_seconds: Histogram::new(HASH_SECONDS),
-            queue_length: Gauge::default(),
-            queue_capacity: Gauge::default(),
-            hashing: Gauge::default(),
-            strikes: Counter::default(),
-            lost_log_lines: Counter::default(),
+                .map(|r| decisions.get_or_create_owned(&Decision { reason: r.as_str() })),
+            hash_seconds,
+            tokens: add(
+                all,
+                "token_answers",
+                "Answers of the token endpoint, by reason",
+            ),
+            certificate_end: add(
+                all,
+                "token_certificate_end_timestamp_seconds",
+                "When the certificate of the token key ends, in seconds since 1970",
+            ),
             cached_right: cached.get_or_create_owned(&Cached { answer: "right" }),
             cached_wrong: cached.get_or_create_owned(&Cached { answer: "wrong" }),
-            users: Gauge::default(),
-            faulty_lines: Gauge::default(),
-            reloads: Counter::default(),
-            last_reload_successful: Gauge::default(),
-            tokens: Family::default(),
-            certificate_end: Family::default(),
-        };
-        metrics.last_reload_successful.set(1);
-        metrics.register(by_reason, cached);
-        metrics
-    }
-
-    fn register(&mut self, by_reason: Family<ByReason, Counter>, cached: Family<Cached, Gauge>) {
-        let registry = &mut self.registry;
-        registry.register("decisions", "Answers to /auth, by reason", by_reason);
-        registry.register_with_unit(
-            "hash",
-            "Time of each password hash",
-            Unit::Seconds,
-            self.hash_seconds.clone(),
-        );
-        registry.register(
-            "token_answers",
-            "Answers of the token endpoint, by reason",
-            self.tokens.clone(),
-        );
-        registry.register(
-            "token_certificate_end_timestamp_seconds",
-            "When the certificate of the token key ends, in seconds since 1970",
-            self.certificate_end.clone(),
-        );
-        registry.register(
-            "cache_entries",
-            "Remembered answers about passwords",
-            cached,
-        );
-        for (name, help, gauge) in [
-            (
-                "queue_length",
-                "Passwords that wait to be hashed",
-                &self.queue_length,
-            ),
-            (
+            queue_length: add(all, "queue_length", "Passwords that wait to be hashed"),
+            queue_capacity: add(
+                all,
                 "queue_capacity",
                 "Passwords that may wait to be hashed",
-                &self.queue_capacity,
             ),
-            ("hashing", "Passwords that are being hashed", &self.hashing),
-            ("users", "Users who can log in", &self.users),
-            (
+            hashing: add(all, "hashing", "Passwords that are being hashed"),
+            users: add(all, "users", "Users who can log in"),
+            faulty_lines: add(
+                all,
                 "faulty_lines",
                 "Lines of the users file that are left out",
-                &self.faulty_lines,
             ),
-            (
+            last_reload_successful: add(
+                all,
                 "last_reload_successful",
-                CURRENT,
-                &self.last_reload_successful,
+                "Whether the files are in effect as they stand on the disk",
             ),
-        ] {
-            registry.register(name, help, gauge.clone());
-        }
-        for (name, help, counter) in [
-            ("reloads", "Snapshots that took effect", &self.reloads),
-            ("strikes", "Distinct wrong passwords", &self.strikes),
-            (
-                "lost_log_lines",
-                "Log lines that nobody read in time",
-                &self.lost_log_lines,
-            ),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
+            reloads: add(all, "reloads", "Snapshots that took effect"),
+            strikes: add(all, "strikes", "Distinct wrong passwords"),
+            lost_log_lines: add(all, "lost_log_lines", "Log lines that nobody read in time"),
+            registry,
+        };
+        metrics.last_reload_successful.set(1);
+        metrics
     }
 
     /// Counts one answer.
@@ -159,18 +119,16 @@ impl Metrics {
     }
 
     /// Counts one answer of the token endpoint.
-    pub(crate) fn count_token(&self, word: &'static str) {
-        self.tokens.get_or_create(&ByReason { reason: word }).inc();
+    pub(crate) fn count_token(&self, reason: &'static str) {
+        self.tokens.get_or_create(&Decision { reason }).inc();
     }
 
     /// Sets when the certificate of the token key ends, in seconds since 1970, if that counts.
-    /// Each answer has its line from now on: for the first one of its kind would be no increase
-    /// otherwise, and no alert would see it.
+    /// Each answer has its line from now on: otherwise the first one of its kind would not be an
+    /// increase, and no alert would see it.
     pub(crate) fn set_certificate_end(&self, seconds: Option<u64>) {
-        for word in TOKEN_ANSWERS {
-            self.tokens
-                .get_or_create(&ByReason { reason: word })
-                .inc_by(0);
+        for reason in TOKEN_ANSWERS {
+            self.tokens.get_or_create(&Decision { reason }).inc_by(0);
         }
         match seconds {
             Some(seconds) => {
@@ -185,7 +143,7 @@ impl Metrics {
     ///
     /// # Errors
     ///
-    /// Those of writing to a string, which has none.
+    /// Those of writing to a string, which do not occur.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
@@ -193,13 +151,6 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-const CURRENT: &str = "Whether the files are in effect as they stand on the disk";
 /// What the token endpoint can answer.
 const TOKEN_ANSWERS: [&str; 8] = [
     Reason::Ok.as_str(),

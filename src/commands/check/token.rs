@@ -9,7 +9,7 @@ use super::look_at_modes;
 use super::report::{Report, TokenSigning};
 use crate::check::token::TokenFiles;
 use crate::check::{CheckRule, Finding};
-use crate::files::stable_read::{self, ReadError};
+use crate::files::stable_read;
 use crate::token::TokenSettings;
 
 pub(super) fn look(settings: &TokenSettings, config: &str, report: &mut Report) {
@@ -37,10 +37,10 @@ fn read(path: &Path, is_secret: bool, findings: &mut Vec<Finding>) -> Option<Zer
     let what = match stable_read::read(path) {
         // htgate does not take such a key either.
         Ok(reading) if is_secret && !reading.fingerprint.is_private() => {
-            Finding::new(CheckRule::TokenKey, &file, ReadError::Exposed.into())
+            Finding::new(CheckRule::TokenKey, &file, stable_read::exposed())
         }
         Ok(reading) => return Some(Zeroizing::new(reading.bytes)),
-        Err(error) => Finding::new(CheckRule::Unreadable, &file, error.into()),
+        Err(fault) => Finding::new(CheckRule::Unreadable, &file, fault),
     };
     findings.push(what);
     None

@@ -11,19 +11,19 @@ use crate::check::users::{FormatRow, lines};
 use crate::check::{CheckRule, Finding};
 use crate::commands::MOST_LINES;
 use crate::config::Config;
-use crate::files::stable_read::settle;
+use crate::files::stable_read::read_stable;
 use crate::hash::{DecoySeed, Decoys, Kind};
 use crate::htpasswd::Users;
 
 pub(super) fn look(config: &Config, report: &mut Report) {
     let path = &config.sources.users;
     let file = path.display().to_string();
-    let bytes = match settle(path, |_| false) {
+    let bytes = match read_stable(path, |_| false, &|| ()) {
         Ok(reading) => reading.bytes,
         Err(error) => {
             report
                 .findings
-                .push(Finding::new(CheckRule::Unreadable, &file, error.into()));
+                .push(Finding::new(CheckRule::Unreadable, &file, error));
             return;
         }
     };

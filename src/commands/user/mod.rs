@@ -6,15 +6,14 @@ mod password;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) use self::options::Command;
 use self::options::{NamedUser, NewPassword, UsersOptions, VerifyOptions};
 use super::{FAILED, MOST_LINES, complain, print};
 use crate::Fault;
-use crate::files::replace::{Absent, Edited, ReplaceError, replace};
-use crate::files::stable_read::settle;
+use crate::files::replace::{Absent, replace};
+use crate::files::stable_read::read_stable;
 use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
 
@@ -43,8 +42,7 @@ fn write(
     let mut salt = [0; BCRYPT_SALT];
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let hash = Bcrypt::of(&password, new.cost, salt).to_text();
-    let edited = replace(htpasswd, absent, |file| edit(file, name, &hash));
-    if edited.map_err(|error| explain(htpasswd, name, &error))? == Edited::Made {
+    if replace_file(&new.user, absent, |file| edit(file, name, &hash))? {
         let what = "made this file; see that htgate can read it, by its group";
         complain(format_args!("{}: {what}", htpasswd.display()), 0);
     }
@@ -62,19 +60,20 @@ fn write(
 }
 
 fn remove(user: &NamedUser) -> Result<ExitCode, String> {
-    replace(&user.htpasswd, Absent::Refuse, |file| {
+    replace_file(user, Absent::Refuse, |file| {
         htpasswd::remove(file, &user.name)
-    })
-    .map_err(|error| explain(&user.htpasswd, &user.name, &error))?;
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(path: &Path, name: &Name, error: &ReplaceError) -> String {
-    let path = path.display();
-    match error {
-        ReplaceError::Edit(error) => format!("{path}: {name}: {error}"),
-        ReplaceError::Other(what) => format!("{path}: {what}"),
-    }
+/// Returns whether the file is new.
+fn replace_file(
+    NamedUser { htpasswd, name }: &NamedUser,
+    absent: Absent,
+    edit: impl Fn(&[u8]) -> Result<Vec<u8>, EditError>,
+) -> Result<bool, String> {
+    let edit = |file: &[u8]| edit(file).map_err(|error| format!("{name}: {error}"));
+    replace(htpasswd, absent, edit).map_err(|what| format!("{}: {what}", htpasswd.display()))
 }
 
 fn list(options: &UsersOptions) -> Result<ExitCode, String> {
@@ -135,9 +134,9 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
 }
 
 fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
-    let reading = settle(&options.htpasswd, |_| false);
+    let reading = read_stable(&options.htpasswd, |_| false, &|| ());
     let file = reading
-        .map_err(|error| format!("{}: {}", options.htpasswd.display(), Fault::from(error)))?
+        .map_err(|error| format!("{}: {}", options.htpasswd.display(), error))?
         .bytes;
     let limits = options.limits.limits().map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);

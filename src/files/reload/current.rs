@@ -32,98 +32,82 @@ impl Files {
 /// What is wrong with one part of the files.
 #[derive(Clone, Default)]
 struct Faults {
-    /// With what they hold, or with reading it.
+    /// Wrong content, or content that cannot be read.
     content: Option<String>,
-    /// That the file system says nothing at all.
+    /// A file system that does not answer.
     silence: Option<String>,
 }
 
 /// What is in force, and the store that is kept up to date with it.
 pub(super) struct Current {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
+    pub(super) metrics: Arc<Metrics>,
     seed: DecoySeed,
-    metrics: Arc<Metrics>,
     files: Mutex<Files>,
     faults: Mutex<Vec<Faults>>,
-    /// What was last said of users whom the rules name.
-    strangers: Mutex<String>,
+    /// The unknown users that were logged last.
+    unknown: Mutex<String>,
 }
 
 impl Current {
-    /// The first snapshot, from so many parts.
+    /// The first snapshot, from this many parts.
     pub(super) fn new(files: Files, seed: DecoySeed, metrics: Arc<Metrics>, parts: usize) -> Self {
-        let store = Arc::new(Store::new(files.snapshot(&seed)));
         metrics.reloads.inc();
         Self {
-            store,
+            store: Arc::new(Store::new(files.snapshot(&seed))),
             seed,
             metrics,
             files: Mutex::new(files),
             faults: Mutex::new(vec![Faults::default(); parts]),
-            strangers: Mutex::default(),
+            unknown: Mutex::default(),
         }
-    }
-
-    pub(super) fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.store)
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// Lets a change take effect. Returns the snapshot that was in force before.
     pub(super) fn update(&self, change: impl FnOnce(&mut Files)) -> Arc<Snapshot> {
         let mut files = lock(&self.files);
         change(&mut files);
-        let before = self.store.replace(files.snapshot(&self.seed));
         self.metrics.reloads.inc();
-        before
+        self.store.replace(files.snapshot(&self.seed))
     }
 
-    /// Keeps the line in `systemctl status` true, and names users whom the rules name and who are
-    /// not in the file. They may come yet.
-    pub(super) fn tell(&self) {
+    /// Updates the line in `systemctl status`, and logs the users that the rules name and the users
+    /// file does not. They may be added later.
+    pub(super) fn report_state(&self) {
         let snapshot = self.store.read();
         let users = snapshot.users();
-        systemd::status(&match self.store.trouble() {
-            None => format!("users: {}", users.count()),
-            Some(trouble) => {
-                format!(
-                    "users: {}; last reload failed: {}",
-                    users.count(),
-                    trouble.what
-                )
-            }
-        });
-        let strangers = snapshot
+        let mut status = format!("users: {}", users.count());
+        if let Some(trouble) = self.store.trouble() {
+            status += &format!("; last reload failed: {}", trouble.what);
+        }
+        systemd::status(&status);
+        let all = snapshot
             .access()
             .strangers(|name| users.find(name).is_some());
-        let mut told: Vec<_> = strangers
-            .iter()
-            .take(MOST_STRANGERS)
+        let named = all.iter().take(MOST_UNKNOWN);
+        let mut named: Vec<_> = named
             .map(|(name, rule)| format!("{name:?} (rule {rule})"))
             .collect();
-        if strangers.len() > told.len() {
-            told.push(format!("and {} more", strangers.len() - told.len()));
+        if all.len() > named.len() {
+            named.push(format!("and {} more", all.len() - named.len()));
         }
-        let told = told.join(", ");
-        let mut last = lock(&self.strangers);
-        if told != *last && !told.is_empty() {
-            log::warn!("the access rules name users who are not in the users file: {told}");
+        let unknown = named.join(", ");
+        let mut last = lock(&self.unknown);
+        if unknown != *last && !unknown.is_empty() {
+            log::warn!("the access rules name users who are not in the users file: {unknown}");
         }
-        *last = told;
+        *last = unknown;
     }
 
-    /// Takes note of what keeps one part's files from taking effect; whether that is news.
+    /// Records what keeps one part's files from taking effect; returns whether that is news.
     pub(super) fn report(&self, part: usize, content: Option<String>) -> bool {
         self.change_faults(part, |faults| faults.content = content)
     }
 
-    /// Takes note that the file system does not answer one part's questions, or that it does again.
+    /// Records that the file system does not answer one part's questions, or that it does again.
     pub(super) fn report_silence(&self, part: usize, silence: Option<String>) {
         self.change_faults(part, |faults| faults.silence = silence);
-        self.tell();
+        self.report_state();
     }
 
     /// Whether the file system does not answer one part's questions.
@@ -140,27 +124,24 @@ impl Current {
         let each = all.iter().flat_map(|part| [&part.silence, &part.content]);
         let what: Vec<_> = each.flatten().map(String::as_str).collect();
         let what = what.join("; ");
-        self.metrics
-            .last_reload_successful
-            .set(i64::from(what.is_empty()));
+        let is_good = what.is_empty();
+        self.metrics.last_reload_successful.set(i64::from(is_good));
         let known = self.store.trouble();
-        let known = known.as_deref();
-        if known.map_or(what.is_empty(), |known| known.what == what) {
+        if known.as_ref().map_or(is_good, |known| known.what == what) {
             return false;
         }
         // The trouble is as old as its oldest part.
         let since = known.map_or_else(SystemTime::now, |known| known.since);
-        let trouble = Trouble { what, since };
         self.store
-            .report(Some(trouble).filter(|trouble| !trouble.what.is_empty()));
+            .report((!is_good).then_some(Trouble { what, since }));
         true
     }
 }
 
-/// A panic while it was held has left nothing half done: each change is one assignment.
+/// Locks it, even after a panic: each change is one assignment, so none is left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So many are named in one line of the log.
-const MOST_STRANGERS: usize = 10;
+/// How many unknown users are named in one line of the log.
+const MOST_UNKNOWN: usize = 10;

@@ -17,7 +17,7 @@ pub(super) fn is_large(path: &Path, before: &Users) -> bool {
     before.count() >= MANY || fs::metadata(path).is_ok_and(|metadata| metadata.len() >= LARGE)
 }
 
-/// Does this and waits for it; where it is `large`, on an idle thread.
+/// Does some work and waits for it; where it is `large`, on an idle thread.
 pub(super) fn on_idle_thread<T: Send>(large: bool, work: impl FnOnce() -> T + Send) -> T {
     if !large {
         return work();
@@ -32,26 +32,25 @@ pub(super) fn on_idle_thread<T: Send>(large: bool, work: impl FnOnce() -> T + Se
     })
 }
 
-/// Drops a snapshot; a `large` one on an idle thread, and never on a thread that answers: one that
-/// still reads it would be the last to hold it.
-pub(super) fn free(large: bool, old: Arc<Snapshot>) {
-    if !large {
+/// Drops a snapshot; one with many users on an idle thread, and never on a thread that answers: one
+/// that still reads it would be the last to hold it.
+pub(super) fn free(old: Arc<Snapshot>) {
+    if old.users().count() < MANY {
         return;
     }
-    let worker = thread::Builder::new().spawn(move || {
+    // Without a thread it is dropped with the closure.
+    let _ = thread::Builder::new().spawn(move || {
         let _ = priority::lower();
         while Arc::strong_count(&old) > 1 {
             thread::sleep(READING);
         }
     });
-    // Without a thread it has been dropped with the closure.
-    drop(worker);
 }
 
 /// In bytes; as many users, parsed in about 10 ms.
 const LARGE: u64 = 1024 * 1024;
 const MANY: u64 = 15_000;
-/// Longer than anybody holds a snapshot.
+/// Longer than a request holds a snapshot.
 const READING: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! From files to the store: watch, settle, read, parse, replace or keep. Whatever is wrong with
-//! a file, the last good snapshot stays; whatever is right with another file takes effect. Each has
-//! a thread of its own, so that a removed user goes even while another file cannot be read; the users
-//! come first.
+//! From files to the store: watch, read, parse, replace or keep. Whatever is wrong with a file, the
+//! last good snapshot stays, and the other files still take effect. Each file has a thread of its own,
+//! so that a user can be removed even while another file cannot be read. The users come first.
 
 mod current;
 mod follow;
@@ -13,7 +12,6 @@ mod users;
 mod watch;
 mod watchdog;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +27,7 @@ use self::keys::Keys;
 use self::rules::RulesFile;
 use self::users::UsersFile;
 use self::watch::{Notice, Wake};
-use self::watchdog::Watchdog;
+use self::watchdog::{Watched, watch};
 use crate::hash::{DecoySeed, Limits};
 use crate::observe::metrics::Metrics;
 use crate::store::{Rules, Store};
@@ -57,34 +55,16 @@ pub(crate) struct Sources {
     pub events: bool,
 }
 
-/// Why the service cannot start: one line with the file, what is wrong and what to do.
-#[derive(Debug)]
-pub(crate) struct LoadError(String);
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LoadError {}
-
-/// Why nobody renews the snapshot any more. To go on with users that may have been removed would be
-/// worse than to end.
-#[derive(Debug)]
-pub(crate) enum ReloadEnd {
-    /// A thread ended.
-    Fault,
-    /// The file system has been silent for too long. One line: where, what.
-    Silence(String),
-}
+/// Takes one line about why the snapshot is no longer renewed: to go on with users that may have
+/// been removed would be worse than to end.
+pub(crate) type End = mpsc::Sender<String>;
 
 /// Asks the reload to look again, whatever the file system says. Clones ask the same one.
 #[derive(Clone)]
 pub(crate) struct Trigger(Vec<Sender<Wake>>);
 
 impl Trigger {
-    /// Asks; does not wait. systemd is told when all files have been looked at.
+    /// Asks, and does not wait. systemd gets its answer when all files have been looked at.
     pub(crate) fn pull(&self) {
         systemd::reloading();
         let all_done = Arc::new(AllDone);
@@ -115,66 +95,73 @@ impl Reload {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or rules that cannot be understood. Users without a single
-    /// good line are a warning.
+    /// A file that cannot be read, or rules that cannot be understood: one line with the file, what
+    /// is wrong and what to do. Users without a single good line are a warning.
     pub(crate) fn start(
         sources: Sources,
         seed: DecoySeed,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Self, String> {
         let (poll, events) = (sources.poll, sources.events);
         let follow = |paths: &[&Path]| Notice::new(paths, poll, events);
 
         let notice = follow(&[&sources.users]);
         let users = UsersFile::open(sources.users, sources.limits)?;
         let mut files = Files {
-            users: users.users(),
+            users: Arc::clone(&users.users),
             rules: Arc::new(sources.rules),
             signer: None,
         };
         let mut parts: Vec<(Notice, Box<dyn Part>)> = vec![(notice, Box::new(users))];
         if let Some((path, parse)) = sources.config {
             let notice = follow(&[&path]);
-            let rules = RulesFile::open(path, parse)?;
-            parts.push((notice, Box::new(rules)));
+            parts.push((notice, Box::new(RulesFile::open(path, parse)?)));
         }
         if let Some(settings) = sources.token {
             let notice = follow(&[&settings.key, &settings.certificate]);
-            let keys = Keys::open(settings)?;
-            parts.push((notice, Box::new(keys)));
+            parts.push((notice, Box::new(Keys::open(settings)?)));
         }
         for (_, part) in &parts {
             part.share(&mut files);
         }
         let current = Arc::new(Current::new(files, seed, metrics, parts.len()));
         let mut followers = Vec::<Follower>::new();
-        for (place, (notice, mut part)) in parts.into_iter().enumerate() {
-            part.announce(current.metrics());
-            let users = followers.get(USERS).map(Follower::wake);
-            followers.push(Follower::new(place, part, notice, users));
+        for (number, (notice, mut part)) in parts.into_iter().enumerate() {
+            part.report(&current.metrics);
+            let users = followers.get(USERS).map(|users| users.notice.wake.clone());
+            followers.push(Follower {
+                number,
+                part,
+                notice,
+                progress: Arc::default(),
+                users,
+            });
         }
-        current.tell();
+        current.report_state();
         Ok(Self { current, followers })
     }
 
     /// The store that is kept up to date.
     pub(crate) fn store(&self) -> Arc<Store> {
-        self.current.store()
+        Arc::clone(&self.current.store)
     }
 
     /// A way to ask for another look.
     pub(crate) fn trigger(&self) -> Trigger {
-        Trigger(self.followers.iter().map(Follower::wake).collect())
+        let wakes = self.followers.iter().map(|one| one.notice.wake.clone());
+        Trigger(wakes.collect())
     }
 
-    /// Keeps the store up to date until the process ends, or says why it cannot.
+    /// Keeps the store up to date until the process ends, or reports why it cannot.
     ///
     /// # Errors
     ///
     /// When the system gives no threads.
-    pub(crate) fn run(self, end: &mpsc::Sender<ReloadEnd>) -> io::Result<()> {
-        let watchdog = Watchdog::new(&self.followers, Arc::clone(&self.current));
-        spawn("watchdog", end, |end| watchdog.run(&end))?;
+    pub(crate) fn run(self, end: &End) -> io::Result<()> {
+        let watched = |one: &Follower| Watched::new(one.number, one.name(), one.progress.clone());
+        let watched = self.followers.iter().map(watched).collect();
+        let current = Arc::clone(&self.current);
+        spawn("watchdog", end, move |end| watch(watched, &current, end))?;
         for follower in self.followers {
             let current = Arc::clone(&self.current);
             spawn("reload", end, move |_| follower.run(&current))?;
@@ -183,26 +170,17 @@ impl Reload {
     }
 }
 
-/// A thread whose end, be it by a panic, is told.
-fn spawn(
-    name: &str,
-    end: &mpsc::Sender<ReloadEnd>,
-    work: impl FnOnce(mpsc::Sender<ReloadEnd>) + Send + 'static,
-) -> io::Result<()> {
-    struct Alive(mpsc::Sender<ReloadEnd>);
+/// Starts a thread whose end, even by a panic, is reported.
+fn spawn(name: &str, end: &End, work: impl FnOnce(&End) + Send + 'static) -> io::Result<()> {
+    struct Alive(End);
 
     impl Drop for Alive {
         fn drop(&mut self) {
-            let _ = self.0.try_send(ReloadEnd::Fault);
+            let _ = self.0.try_send("the reload ended unexpectedly".to_owned());
         }
     }
 
-    let (alive, end) = (Alive(end.clone()), end.clone());
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let _alive = alive;
-            work(end);
-        })?;
-    Ok(())
+    let alive = Alive(end.clone());
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || work(&alive.0)).map(drop)
 }

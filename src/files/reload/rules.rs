@@ -1,13 +1,13 @@
 //! `htgate.toml`: its rules take effect when it changes. A mistake keeps the last good ones.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ParseRules;
 use super::current::Files;
 use super::follow::Part;
 use super::source::Source;
 use super::watchdog::Progress;
-use super::{LoadError, ParseRules};
 use crate::observe::metrics::Metrics;
 use crate::store::Rules;
 
@@ -16,26 +16,24 @@ pub(super) struct RulesFile {
     source: Source,
     parse: ParseRules,
     rules: Arc<Rules>,
-    /// Whether it has been read again.
-    again: bool,
 }
 
 impl RulesFile {
-    /// Reads it for the first time.
-    pub(super) fn open(path: PathBuf, mut parse: ParseRules) -> Result<Self, LoadError> {
-        let (source, rules) = Source::open(path, |bytes| parse(bytes))?;
+    /// Reads the configuration file for the first time.
+    pub(super) fn open(path: PathBuf, mut parse: ParseRules) -> Result<Self, String> {
+        let (source, bytes) = Source::open(path, false)?;
+        let rules = Arc::new(parse(&bytes).map_err(|what| source.line(what))?);
         Ok(Self {
             source,
             parse,
-            rules: Arc::new(rules),
-            again: false,
+            rules,
         })
     }
 }
 
 impl Part for RulesFile {
-    fn paths(&self) -> Vec<&Path> {
-        vec![self.source.path()]
+    fn sources(&self) -> Vec<&Source> {
+        vec![&self.source]
     }
 
     fn refresh(&mut self, force: bool, progress: &Progress) -> bool {
@@ -48,9 +46,9 @@ impl Part for RulesFile {
                 self.source.accept();
                 true
             }
-            Err(error) => {
+            Err(what) => {
                 self.source
-                    .refuse(&format!("{error}; the last good rules stay"));
+                    .refuse(&format!("{what}; the last good rules stay"));
                 false
             }
         }
@@ -60,13 +58,7 @@ impl Part for RulesFile {
         files.rules = Arc::clone(&self.rules);
     }
 
-    fn announce(&mut self, _: &Metrics) {
-        if std::mem::replace(&mut self.again, true) {
-            log::info!("{}: rules loaded", self.source.path().display());
-        }
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.source.trouble().map(str::to_owned)
+    fn report(&mut self, _: &Metrics) {
+        log::info!("{}", self.source.line("rules loaded"));
     }
 }

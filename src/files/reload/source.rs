@@ -3,21 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::LoadError;
 use super::watchdog::Progress;
 use crate::Fault;
-use crate::files::stable_read::{self, Fingerprint, ReadError, Reading};
+use crate::files::stable_read::{self, Fingerprint, Reading};
 
 /// A file that is looked at again and again.
 pub(super) struct Source {
-    path: PathBuf,
-    /// Whether it is read only while nobody else can read it.
+    pub(super) path: PathBuf,
+    /// Whether it is read only while other users cannot read it.
     is_secret: bool,
     fingerprint: Fingerprint,
     digest: [u8; 32],
     /// When its times were first seen as they are now.
     seen_since: Instant,
-    /// Whether no change can hide behind equal times any more: it was read again late enough.
+    /// Whether a change can no longer hide behind equal times: it was read again late enough.
     is_sure: bool,
     /// Why the file as it is now cannot be read.
     obstacle: Option<String>,
@@ -26,31 +25,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads and parses a file for the first time, which must succeed.
-    pub(super) fn open<T>(
-        path: PathBuf,
-        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
-    ) -> Result<(Self, T), LoadError> {
-        Self::begin(path, false, parse)
-    }
-
-    /// The same with a file that nobody else may read, now and later.
-    pub(super) fn open_secret<T>(
-        path: PathBuf,
-        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
-    ) -> Result<(Self, T), LoadError> {
-        Self::begin(path, true, parse)
-    }
-
-    fn begin<T>(
-        path: PathBuf,
-        is_secret: bool,
-        parse: impl FnOnce(&[u8]) -> Result<T, Fault>,
-    ) -> Result<(Self, T), LoadError> {
-        let explain = |fault| LoadError(format!("{}: {fault}", path.display()));
-        let reading =
-            read(&path, is_secret, |_| false, &|| ()).map_err(|error| explain(error.into()))?;
-        let parsed = parse(&reading.bytes).map_err(explain)?;
+    /// Reads a file for the first time, which must succeed. A secret one must not be readable for
+    /// other users, now and later.
+    pub(super) fn open(path: PathBuf, is_secret: bool) -> Result<(Self, Vec<u8>), String> {
+        let reading = read(&path, is_secret, |_| false, &|| ())
+            .map_err(|fault| format!("{}: {fault}", path.display()))?;
         let source = Self {
             path,
             is_secret,
@@ -61,15 +40,16 @@ impl Source {
             obstacle: None,
             refusal: None,
         };
-        Ok((source, parsed))
+        Ok((source, reading.bytes))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// One line about this file.
+    pub(super) fn line(&self, what: impl std::fmt::Display) -> String {
+        format!("{}: {what}", self.path.display())
     }
 
-    /// The file's content, if it is another one than last time. `force` reads it even where
-    /// nothing seems to have changed. A content that `looks_begun` is given time to be finished.
+    /// The file's content, if it differs from the last one. `force` reads it even where nothing
+    /// seems to have changed. A content that `looks_begun` is given time to be finished.
     pub(super) fn refresh(
         &mut self,
         force: bool,
@@ -78,20 +58,19 @@ impl Source {
     ) -> Option<Vec<u8>> {
         let asking = progress.ask();
         let step = || asking.answered();
-        let settled = match stable_read::look(&self.path) {
-            Ok(fingerprint) if !force && self.has_seen(fingerprint) => Ok((fingerprint, None)),
+        let seen = match stable_read::look(&self.path) {
+            Ok(seen) if !force && self.is_sure && seen == self.fingerprint => Ok((seen, None)),
             _ => read(&self.path, self.is_secret, looks_begun, &step)
                 .map(|reading| (reading.fingerprint, Some(reading))),
         };
         drop(asking);
-        match settled {
+        match seen {
             Ok((fingerprint, reading)) => {
-                self.obstruct(fingerprint.is_orphan().then(|| ORPHAN.to_owned()));
+                self.set_obstacle(fingerprint.is_orphan().then(|| ORPHAN.to_owned()));
                 reading.and_then(|reading| self.take(reading))
             }
-            Err(error) => {
-                let fault = Fault::from(error);
-                self.obstruct(Some(format!("{fault}; the last good content stays")));
+            Err(fault) => {
+                self.set_obstacle(Some(format!("{fault}; the last good content stays")));
                 None
             }
         }
@@ -104,7 +83,7 @@ impl Source {
 
     /// The content that was handed out last cannot take effect.
     pub(super) fn refuse(&mut self, why: &str) {
-        let refusal = format!("{}: {why}", self.path.display());
+        let refusal = self.line(why);
         log::error!("{refusal}");
         self.refusal = Some(refusal);
     }
@@ -112,10 +91,6 @@ impl Source {
     /// What is wrong with the file now, if anything is.
     pub(super) fn trouble(&self) -> Option<&str> {
         self.obstacle.as_deref().or(self.refusal.as_deref())
-    }
-
-    fn has_seen(&self, fingerprint: Fingerprint) -> bool {
-        self.fingerprint == fingerprint && self.is_sure
     }
 
     fn take(&mut self, reading: Reading) -> Option<Vec<u8>> {
@@ -129,12 +104,12 @@ impl Source {
         changed.then_some(reading.bytes)
     }
 
-    /// Says an obstacle once, and once when it is gone.
-    fn obstruct(&mut self, obstacle: Option<String>) {
-        let obstacle = obstacle.map(|what| format!("{}: {what}", self.path.display()));
-        match (&self.obstacle, &obstacle) {
-            (Some(_), None) => log::info!("{}: readable again", self.path.display()),
-            (known, Some(new)) if known.as_ref() != Some(new) => log::error!("{new}"),
+    /// Logs an obstacle once, and once when it is gone.
+    fn set_obstacle(&mut self, obstacle: Option<String>) {
+        let obstacle = obstacle.map(|what| self.line(what));
+        match &obstacle {
+            None if self.obstacle.is_some() => log::info!("{}", self.line("readable again")),
+            Some(new) if self.obstacle != obstacle => log::error!("{new}"),
             _ => (),
         }
         self.obstacle = obstacle;
@@ -146,14 +121,14 @@ fn read(
     is_secret: bool,
     looks_begun: impl Fn(&[u8]) -> bool,
     step: &dyn Fn(),
-) -> Result<Reading, ReadError> {
+) -> Result<Reading, Fault> {
     // Before and after: it may be another file by then.
     if is_secret && !stable_read::look(path)?.is_private() {
-        return Err(ReadError::Exposed);
+        return Err(stable_read::exposed());
     }
-    let reading = stable_read::settle_stepwise(path, looks_begun, step)?;
+    let reading = stable_read::read_stable(path, looks_begun, step)?;
     if is_secret && !reading.fingerprint.is_private() {
-        return Err(ReadError::Exposed);
+        return Err(stable_read::exposed());
     }
     Ok(reading)
 }

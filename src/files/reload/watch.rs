@@ -31,10 +31,10 @@ pub(super) struct Notice {
     watch: Option<Watch>,
     /// The failures that have been told.
     failures: Vec<String>,
-    poll: Duration,
+    pub(super) poll: Duration,
     wakes: Receiver<Wake>,
     /// Kept so that the receiver always has a sender.
-    wake: Sender<Wake>,
+    pub(super) wake: Sender<Wake>,
     /// Whether an event waits to be looked at: one is enough, and they may come fast.
     event: Arc<AtomicBool>,
 }
@@ -58,14 +58,6 @@ impl Notice {
         };
         notice.follow(paths);
         notice
-    }
-
-    pub(super) fn wake(&self) -> Sender<Wake> {
-        self.wake.clone()
-    }
-
-    pub(super) fn poll(&self) -> Duration {
-        self.poll
     }
 
     /// What has come since the last time, or nothing by then.

@@ -1,16 +1,14 @@
 //! A file system that does not answer: a network drive without its server, a stopped FUSE process.
-//! Nothing can interrupt a thread that waits for it, so another one counts.
+//! A thread that waits for it cannot be interrupted, so another one counts.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-use super::ReloadEnd;
+use super::End;
 use super::current::Current;
-use super::follow::Follower;
 
 /// How often a thread has asked the file system, and been answered: odd while it waits.
 #[derive(Default)]
@@ -40,97 +38,68 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// Counts for how long each thread has waited.
-pub(super) struct Watchdog {
-    watched: Vec<Watched>,
-    current: Arc<Current>,
-}
-
-struct Watched {
-    place: usize,
-    name: String,
-    progress: Arc<Progress>,
+/// A thread that asks the file system, as the watchdog sees it.
+pub(super) struct Watched {
+    pub(super) part: usize,
+    /// The paths of its files.
+    pub(super) name: String,
+    pub(super) progress: Arc<Progress>,
+    /// The progress at the last tick.
     seen: u64,
-    /// For so many ticks nothing has moved.
+    /// For how many ticks the thread has waited for the same answer.
     silent: u32,
 }
 
-/// What a tick makes of a thread.
-#[derive(Debug, PartialEq, Eq)]
-enum Tick {
-    Fine,
-    Silent,
-    /// It has been silent for long, since this tick.
-    Fault,
-    /// It was a fault, and is over.
-    Over,
-    End,
-}
-
 impl Watched {
-    /// A tick counts as one however much time has passed, so that a process that was frozen, or a
-    /// machine that slept, is not ended for it.
-    fn tick(&mut self) -> Tick {
-        let now = self.progress.0.load(Ordering::Relaxed);
-        let waits = now % 2 == 1;
-        if !waits || now != self.seen {
-            self.seen = now;
-            let was = std::mem::take(&mut self.silent);
-            return if was >= FAULT { Tick::Over } else { Tick::Fine };
-        }
-        self.silent = self.silent.saturating_add(1);
-        match self.silent {
-            FAULT => Tick::Fault,
-            END.. => Tick::End,
-            _ => Tick::Silent,
-        }
-    }
-}
-
-impl Watchdog {
-    pub(super) fn new(followers: &[Follower], current: Arc<Current>) -> Self {
-        let watched = followers.iter().map(|follower| Watched {
-            place: follower.place(),
-            name: follower.name(),
-            progress: follower.progress(),
+    pub(super) fn new(part: usize, name: String, progress: Arc<Progress>) -> Self {
+        Self {
+            part,
+            name,
+            progress,
             seen: 0,
             silent: 0,
-        });
-        Self {
-            watched: watched.collect(),
-            current,
         }
     }
 
-    /// Ticks until the file system has been silent for too long.
-    pub(super) fn run(mut self, end: &mpsc::Sender<ReloadEnd>) {
-        loop {
-            thread::sleep(TICK);
-            for watched in &mut self.watched {
-                let (tick, name) = (watched.tick(), &watched.name);
-                match tick {
-                    Tick::Fine | Tick::Silent => (),
-                    Tick::Fault => {
-                        let what = format!(
-                            "{name}: the file system has not answered for {FAULT} s; the last \
-                             good content stays; look at its mount"
-                        );
-                        self.current
-                            .report_silence(watched.place, Some(what.clone()));
-                        log::error!("{what}");
-                    }
-                    Tick::Over => {
-                        self.current.report_silence(watched.place, None);
-                        log::info!("{name}: the file system answers again");
-                    }
-                    Tick::End => {
-                        let _ = end.try_send(ReloadEnd::Silence(format!(
-                            "{name}: the file system has not answered for {} minutes",
-                            END / 60
-                        )));
-                        return;
-                    }
+    /// Counts a tick, and returns the silence before and after it. A tick counts as one however
+    /// much time has passed, so that a process that was frozen, or a machine that slept, goes on.
+    fn tick(&mut self) -> (u32, u32) {
+        let now = self.progress.0.load(Ordering::Relaxed);
+        let waits = now % 2 == 1 && now == self.seen;
+        self.seen = now;
+        let silent = if waits { self.silent + 1 } else { 0 };
+        (mem::replace(&mut self.silent, silent), silent)
+    }
+}
+
+/// Ticks until the file system has been silent for too long.
+pub(super) fn watch(mut all: Vec<Watched>, current: &Current, end: &End) {
+    loop {
+        thread::sleep(TICK);
+        for watched in &mut all {
+            let silence = watched.tick();
+            let (part, name) = (watched.part, &watched.name);
+            match silence {
+                (_, FAULT) => {
+                    let what = format!(
+                        "{name}: the file system has not answered for {FAULT} s; the last good \
+                         content stays; look at its mount"
+                    );
+                    current.report_silence(part, Some(what.clone()));
+                    log::error!("{what}");
                 }
+                (FAULT.., 0) => {
+                    current.report_silence(part, None);
+                    log::info!("{name}: the file system answers again");
+                }
+                (_, LIMIT) => {
+                    let minutes = LIMIT / 60;
+                    let _ = end.try_send(format!(
+                        "{name}: the file system has not answered for {minutes} minutes"
+                    ));
+                    return;
+                }
+                _ => (),
             }
         }
     }
@@ -139,55 +108,39 @@ impl Watchdog {
 const TICK: Duration = Duration::from_secs(1);
 /// In ticks.
 const FAULT: u32 = 10;
-const END: u32 = 5 * 60;
+/// In ticks.
+const LIMIT: u32 = 5 * 60;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn watched() -> Watched {
-        Watched {
-            place: 0,
-            name: String::new(),
-            progress: Arc::default(),
-            seen: 0,
-            silent: 0,
-        }
-    }
-
     #[test]
-    fn silence_is_a_fault_after_ten_ticks_and_the_end_after_five_minutes() {
-        let mut watched = watched();
+    fn ticks_without_an_answer_are_counted() {
+        let mut watched = Watched::new(0, String::new(), Arc::default());
         let progress = Arc::clone(&watched.progress);
         let _asking = progress.ask();
-        let ticks: Vec<_> = (0..=END).map(|_| watched.tick()).collect();
-        assert_eq!(ticks[0], Tick::Fine, "the first tick sees the question");
-        for (number, tick) in ticks.iter().enumerate().skip(1) {
-            let expected = match number {
-                10 => Tick::Fault,
-                300 => Tick::End,
-                _ => Tick::Silent,
-            };
-            assert_eq!(*tick, expected, "{number}");
+        assert_eq!(watched.tick(), (0, 0), "the first tick sees the question");
+        for silent in 1..=LIMIT {
+            assert_eq!(watched.tick(), (silent - 1, silent));
         }
     }
 
     #[test]
-    fn an_answer_begins_anew_and_work_without_questions_does_not_count() {
-        let mut watched = watched();
+    fn an_answer_begins_again_and_work_without_questions_does_not_count() {
+        let mut watched = Watched::new(0, String::new(), Arc::default());
         let progress = Arc::clone(&watched.progress);
         let asking = progress.ask();
         for _ in 0..=10 {
             watched.tick();
         }
         asking.answered();
-        assert_eq!(watched.tick(), Tick::Over);
-        for _ in 0..9 {
-            assert_eq!(watched.tick(), Tick::Silent);
-        }
+        assert_eq!(watched.tick(), (10, 0));
+        assert_eq!(watched.tick(), (0, 1));
         drop(asking);
+        assert_eq!(watched.tick(), (1, 0));
         for _ in 0..1000 {
-            assert_eq!(watched.tick(), Tick::Fine);
+            assert_eq!(watched.tick(), (0, 0));
         }
     }
 }

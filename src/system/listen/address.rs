@@ -26,24 +26,24 @@ impl Default for Address {
 }
 
 impl FromStr for Address {
-    type Err = BadAddress;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, BadAddress> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "systemd" {
             return Ok(Self::Systemd);
         }
         match text.strip_prefix("unix:") {
             Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(_) => Err(BadAddress),
-            None => text.parse().map(Self::Tcp).map_err(|_| BadAddress),
+            Some(_) => Err(FORMS),
+            None => text.parse().map(Self::Tcp).map_err(|_| FORMS),
         }
     }
 }
 
 impl TryFrom<String> for Address {
-    type Error = BadAddress;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, BadAddress> {
+    fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
 }
@@ -58,29 +58,10 @@ impl fmt::Display for Address {
     }
 }
 
-/// Not an address.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadAddress;
-
-impl fmt::Display for BadAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write 127.0.0.1:8080, [::1]:8080, unix:/run/htgate/htgate.sock or systemd")
-    }
-}
-
-impl std::error::Error for BadAddress {}
-
 /// The permission bits of a unix socket. Whoever may write to it may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct SocketMode(u32);
-
-impl SocketMode {
-    /// As chmod(2) takes it.
-    pub(super) fn bits(self) -> u32 {
-        self.0
-    }
-}
+pub(crate) struct SocketMode(pub(super) u32);
 
 impl Default for SocketMode {
     fn default() -> Self {
@@ -89,35 +70,26 @@ impl Default for SocketMode {
 }
 
 impl FromStr for SocketMode {
-    type Err = BadMode;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, BadMode> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match u32::from_str_radix(text, 8) {
             Ok(mode) if mode <= 0o777 => Ok(Self(mode)),
-            _ => Err(BadMode),
+            _ => Err("write octal permission bits, such as 0660"),
         }
     }
 }
 
 impl TryFrom<String> for SocketMode {
-    type Error = BadMode;
+    type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, BadMode> {
+    fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
 }
 
-/// Not a mode.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadMode;
-
-impl fmt::Display for BadMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write octal permission bits, such as 0660")
-    }
-}
-
-impl std::error::Error for BadMode {}
+/// How an address is written.
+const FORMS: &str = "write 127.0.0.1:8080, [::1]:8080, unix:/run/htgate/htgate.sock or systemd";
 
 #[cfg(test)]
 mod tests {
@@ -130,11 +102,11 @@ mod tests {
             ("127.0.0.1:8080", tcp("127.0.0.1:8080")),
             ("[::1]:8080", tcp("[::1]:8080")),
             ("unix:/run/h.sock", Ok(Address::Unix("/run/h.sock".into()))),
-            ("unix:h.sock", Err(BadAddress)),
+            ("unix:h.sock", Err(FORMS)),
             ("systemd", Ok(Address::Systemd)),
-            ("localhost:8080", Err(BadAddress)),
-            ("8080", Err(BadAddress)),
-            ("::1:8080", Err(BadAddress)),
+            ("localhost:8080", Err(FORMS)),
+            ("8080", Err(FORMS)),
+            ("::1:8080", Err(FORMS)),
         ];
         for (text, expected) in rows {
             assert_eq!(text.parse(), expected, "{text}");
@@ -146,7 +118,7 @@ mod tests {
         assert_eq!("0660".parse(), Ok(SocketMode(0o660)));
         assert_eq!("666".parse(), Ok(SocketMode(0o666)));
         for text in ["", "0888", "01777", "rw-rw----"] {
-            assert_eq!(text.parse::<SocketMode>(), Err(BadMode), "{text}");
+            assert!(text.parse::<SocketMode>().is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,6 @@ mod address;
 mod handover;
 mod unix;
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -19,38 +18,25 @@ pub(crate) use self::handover::Handover;
 pub(crate) enum Listener {
     /// IPv4, or IPv6 and nothing else.
     Tcp(TcpListener),
-    /// A unix socket, with the mode and group it shall have.
+    /// A unix socket, with its mode and group.
     Unix(UnixListener),
 }
 
-/// Why an address cannot be listened on: one line.
-#[derive(Debug)]
-pub(crate) struct ListenError(String);
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ListenError {}
-
 impl Listener {
-    /// Listens on every address, and logs where, with who may connect to unix sockets.
+    /// Listens on every address, and logs it, with the mode and owner of unix sockets.
     ///
     /// # Errors
     ///
-    /// The first address that cannot be had, with a remedy where there is one.
+    /// One line about the first address that cannot be used, with a remedy where there is one.
     pub(crate) fn open(
         addresses: &[Address],
         mode: SocketMode,
         group: Option<&str>,
         mut handover: Handover,
-    ) -> Result<Vec<Self>, ListenError> {
+    ) -> Result<Vec<Self>, String> {
         let mut listeners = Vec::new();
         for address in addresses {
-            let explain =
-                |error: io::Error| ListenError(format!("cannot listen on {address}: {error}"));
+            let explain = |error: io::Error| format!("cannot listen on {address}: {error}");
             match address {
                 Address::Tcp(tcp) => {
                     let listener = bind_tcp(*tcp).map_err(explain)?;
@@ -108,18 +94,13 @@ mod tests {
         let bind = || open(&address, "0640");
         let first = bind().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
-        assert!(
-            bind()
-                .unwrap_err()
-                .to_string()
-                .contains("another process answers")
-        );
+        assert!(bind().unwrap_err().contains("another process answers"));
         drop(first);
         assert!(path.exists(), "the socket is left behind");
         drop(bind().unwrap());
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
-        assert!(bind().unwrap_err().to_string().contains("no socket"));
+        assert!(bind().unwrap_err().to_string().contains("not a socket"));
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -150,7 +131,7 @@ mod tests {
         );
     }
 
-    fn open(address: &Address, mode: &str) -> Result<Listener, ListenError> {
+    fn open(address: &Address, mode: &str) -> Result<Listener, String> {
         let handover = Handover::from_environment();
         let address = std::slice::from_ref(address);
         Listener::open(address, mode.parse().unwrap(), None, handover)

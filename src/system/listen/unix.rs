@@ -28,7 +28,7 @@ pub(super) fn bind(path: &Path, mode: SocketMode, group: Option<&str>) -> io::Re
         if let Some(group) = group {
             chown(&aside, None, Some(group_id(group)?))?;
         }
-        fs::set_permissions(&aside, Permissions::from_mode(mode.bits()))?;
+        fs::set_permissions(&aside, Permissions::from_mode(mode.0))?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         fs::rename(&aside, path)
@@ -60,7 +60,7 @@ fn refuse_to_displace(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
         Ok(metadata) if !metadata.file_type().is_socket() => Err(io::Error::other(
-            "something that is no socket is there; remove it",
+            "the path exists and is not a socket; remove it",
         )),
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),

@@ -153,19 +153,19 @@ fn keys_that_cannot_sign_are_refused_in_one_line_with_a_remedy() {
         (
             "group.key",
             "good.crt",
-            "others than its owner may read",
+            "users other than its owner may read",
             "chmod 600",
         ),
         (
             "others.key",
             "good.crt",
-            "others than its owner may read",
+            "users other than its owner may read",
             "chmod 600",
         ),
         (
             "writable.key",
             "good.crt",
-            "others than its owner may read or write",
+            "users other than its owner may read or write",
             "chmod 600",
         ),
         (

@@ -122,7 +122,8 @@ fn overwrite(folder: &Path, file: &str, content: &str) {
     fs::write(folder.join(file), content).unwrap();
 }
 
-const EXPOSED: &str = "token.key: others than its owner may read or write this key; use chmod 600";
+const EXPOSED: &str =
+    "token.key: users other than its owner may read or write this key; run chmod 600";
 const NO_KEY: &str = "token.key: there is no unencrypted private key in PEM form";
 const UNUSABLE: &str =
     "token.key: the key is neither of the curve P-256 nor an RSA one of 2048 bits or more";
