@@ -163,24 +163,13 @@ impl fmt::Display for CheckRule {
     }
 }
 
-/// Not the name of a rule.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UnknownRule;
-
-impl fmt::Display for UnknownRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = CheckRule::ALL.iter().map(|rule| rule.name()).collect();
-        write!(f, "use one of {}", names.join(", "))
-    }
-}
-
-impl std::error::Error for UnknownRule {}
-
 impl FromStr for CheckRule {
-    type Err = UnknownRule;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names: Vec<_> = Self::ALL.iter().map(|rule| rule.name()).collect();
         let mut all = Self::ALL.iter().copied();
-        all.find(|rule| rule.name() == text).ok_or(UnknownRule)
+        let found = all.find(|rule| rule.name() == text);
+        found.ok_or_else(|| format!("use one of {}", names.join(", ")))
     }
 }

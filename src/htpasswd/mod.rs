@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use self::edit::{EditError, add, remove, set};
 pub use self::lines::{Line, lines};
-pub use self::name::{Name, NameError};
+pub use self::name::Name;
 use crate::Fault;
 use crate::hash::{HashError, Kind, Limits, PasswordHash, begins_as_hash};
 use crate::request::credentials::LONGEST_USER;
@@ -71,10 +71,11 @@ impl Users {
         let mut fields = line.splitn(3, |byte| *byte == b':');
         let name = fields.next().unwrap_or_default();
         let hash = fields.next().ok_or(LineFault::NoColon)?;
-        match name::sendable(name) {
-            Ok(()) => (),
-            Err(NameError::Empty) => return Err(LineFault::EmptyName),
-            Err(_) => return Err(LineFault::ImpossibleName),
+        if name.is_empty() {
+            return Err(LineFault::EmptyName);
+        }
+        if name::unsendable(name).is_some() {
+            return Err(LineFault::ImpossibleName);
         }
         let Entry::Vacant(place) = self.by_name.entry(name.into()) else {
             return Err(LineFault::Duplicate);
