@@ -31,10 +31,14 @@ impl Server {
     ///
     /// One line: users or rules that cannot be loaded, or a system without randomness or threads.
     pub(crate) fn load(config: Config, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let tokens = config.sources.token.as_ref().map(|token| http::Tokens {
-            path: token.path.clone(),
-            service: token.service.clone(),
-        });
+        let tokens = config
+            .sources
+            .token
+            .as_ref()
+            .map(|token| http::TokenEndpoint {
+                path: token.path.clone(),
+                service: token.service.clone(),
+            });
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| cannot_serve(error.into()))?;
         let seed = DecoySeed::new(seed);
