@@ -1,5 +1,5 @@
-//! The snapshot that every decision is made from. Readers take it and leave; one narrow door,
-//! for the reload alone, replaces it. Nobody ever waits here.
+//! The snapshot that every decision is made from. Only the reload replaces it, and neither readers
+//! nor the reload ever wait here.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,12 +12,12 @@ use crate::rules::access::Access;
 use crate::rules::user_agent::UserAgentRules;
 use crate::token::Signer;
 
-/// All rules.
+/// The rules of the configuration file.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    /// Which clients are turned away.
+    /// Which clients are refused, by their User-Agent.
     pub user_agents: UserAgentRules,
-    /// Who may do what.
+    /// Which user may do what.
     pub access: Access,
 }
 
@@ -50,9 +50,9 @@ impl Snapshot {
         }
     }
 
-    /// The hash to hold a password for this name against, and whether it is a user's. For a name
-    /// that is no user's it is a decoy's. Both are looked up for every name: who asks learns
-    /// nothing from the time it takes.
+    /// The hash to check a password for this name against, and whether it is a user's. For an
+    /// unknown name it is a decoy's. Both are looked up for every name, so that the time it takes
+    /// gives nothing away.
     pub(crate) fn hash_for(&self, claimed: &[u8]) -> (&PasswordHash, bool) {
         let decoy = self.decoys.choose(claimed);
         let user = self.users.find(claimed);
@@ -74,12 +74,12 @@ impl Snapshot {
         &self.users
     }
 
-    /// Who signs tokens.
+    /// The signer of tokens, if there is one.
     pub(crate) fn signer(&self) -> Option<&Signer> {
         self.signer.as_deref()
     }
 
-    /// When it took effect.
+    /// When the snapshot took effect.
     pub(crate) fn since(&self) -> SystemTime {
         self.since
     }
@@ -90,11 +90,11 @@ impl Snapshot {
 pub(crate) struct Trouble {
     /// One line: what, where, what to do.
     pub what: String,
-    /// When it was first seen.
+    /// When the trouble was first seen.
     pub since: SystemTime,
 }
 
-/// Holds the current snapshot, and what troubles its renewal.
+/// Holds the current snapshot, and what keeps it from being renewed.
 #[derive(Debug)]
 pub(crate) struct Store {
     current: ArcSwap<Snapshot>,
@@ -126,6 +126,7 @@ impl Store {
         self.current.swap(Arc::new(snapshot))
     }
 
+    /// Sets what [`Store::trouble`] returns.
     pub(crate) fn report(&self, trouble: Option<Trouble>) {
         self.trouble.store(trouble.map(Arc::new));
     }

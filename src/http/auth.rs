@@ -1,6 +1,5 @@
 //! `/auth`: nginx's subrequest to a verdict, and the verdict to what `auth_request` understands.
 
-use std::fmt;
 use std::time::Duration;
 
 use actix_http::body::BoxBody;
@@ -8,104 +7,69 @@ use actix_http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AU
 use actix_http::{Response, StatusCode};
 
 use super::Gate;
-use super::front::question;
+use super::front::read_request;
 use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
 #[derive(Clone, Debug)]
-pub(crate) struct Realm(HeaderValue);
-
-/// A realm that no header can carry.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadRealm;
+pub(crate) struct Realm(pub(super) HeaderValue);
 
 impl Realm {
-    /// A Basic challenge with this realm, quoted as RFC 9110, section 5.6.4, has it.
+    /// A Basic challenge with this realm, quoted as in RFC 9110, section 5.6.4.
     ///
     /// # Errors
     ///
-    /// [`BadRealm`] for control characters and for what is not ASCII.
-    pub(crate) fn new(realm: &str) -> Result<Self, BadRealm> {
-        if !realm
-            .bytes()
-            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
-        {
-            return Err(BadRealm);
-        }
+    /// What to use instead of control characters and characters outside ASCII.
+    pub(crate) fn new(realm: &str) -> Result<Self, &'static str> {
+        let fits = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let quoted = realm.replace('\\', r"\\").replace('"', r#"\""#);
-        HeaderValue::from_str(&format!("Basic realm=\"{quoted}\", charset=\"UTF-8\""))
-            .map(Self)
-            .map_err(|_| BadRealm)
-    }
-
-    pub(super) fn challenge(&self) -> HeaderValue {
-        self.0.clone()
+        let challenge = format!("Basic realm=\"{quoted}\", charset=\"UTF-8\"");
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) if realm.bytes().all(fits) => Ok(Self(challenge)),
+            _ => Err("use printable ASCII characters only"),
+        }
     }
 }
-
-impl fmt::Display for BadRealm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("use printable ASCII characters only")
-    }
-}
-
-impl std::error::Error for BadRealm {}
 
 /// Any method, any query; the body is not read.
 pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
-    let question = question(gate.front, headers);
-    let verdict = gate.judge.judge(&question).await;
-    gate.audit.report(&question, verdict.reason());
-    answer(&verdict, &gate.realm)
+    let request = read_request(gate.front, headers);
+    let verdict = gate.judge.judge(&request).await;
+    gate.audit.report(&request, verdict.reason());
+    response(&verdict, &gate.realm)
 }
 
 /// nginx passes on 2xx, 401 and 403 and makes everything else a 500, so the status meant for the
-/// client travels in `X-Auth-Status`. Every answer's body is empty, or nginx would drop the
-/// connection.
-fn answer(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
-    let mut response = Response::new(status(verdict));
-    let headers = response.headers_mut();
-    headers.insert(
-        X_AUTH_REASON,
-        HeaderValue::from_static(verdict.reason().as_str()),
-    );
-    match verdict {
-        Verdict::Allow(user) => {
-            headers.insert(X_AUTH_USER, name(user));
-        }
-        Verdict::AllowAnonymous => {
-            headers.insert(X_AUTH_USER, HeaderValue::from_static(""));
-        }
+/// client travels in `X-Auth-Status`. The body is always empty, or nginx would drop the connection.
+fn response(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
+    let fixed = HeaderValue::from_static;
+    let client = |status| Some((X_AUTH_STATUS, fixed(status)));
+    let (status, field) = match verdict {
+        Verdict::Allow(user) => (StatusCode::NO_CONTENT, Some((X_AUTH_USER, user_name(user)))),
+        Verdict::AllowAnonymous => (StatusCode::NO_CONTENT, Some((X_AUTH_USER, fixed("")))),
         Verdict::Challenge(_) => {
-            headers.insert(WWW_AUTHENTICATE, realm.challenge());
+            let challenge = realm.0.clone();
+            (
+                StatusCode::UNAUTHORIZED,
+                Some((WWW_AUTHENTICATE, challenge)),
+            )
         }
-        Verdict::RefuseAgent => {
-            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("404"));
-        }
-        Verdict::Forbid => {
-            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("403"));
-        }
-        Verdict::Throttle(wait) => {
-            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("429"));
-            headers.insert(RETRY_AFTER, whole_seconds(*wait));
-        }
-        Verdict::Busy(wait) => {
-            headers.insert(X_AUTH_STATUS, HeaderValue::from_static("503"));
-            headers.insert(RETRY_AFTER, whole_seconds(*wait));
-        }
-        Verdict::Fault => (),
+        Verdict::RefuseAgent => (StatusCode::FORBIDDEN, client("404")),
+        Verdict::Forbid => (StatusCode::FORBIDDEN, client("403")),
+        Verdict::Throttle(_) => (StatusCode::FORBIDDEN, client("429")),
+        Verdict::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, client("503")),
+        Verdict::Fault => (StatusCode::INTERNAL_SERVER_ERROR, None),
+    };
+    let mut response = Response::new(status);
+    let headers = response.headers_mut();
+    headers.insert(X_AUTH_REASON, fixed(verdict.reason().as_str()));
+    if let Some((name, value)) = field {
+        headers.insert(name, value);
+    }
+    if let Verdict::Throttle(wait) | Verdict::Busy(wait) = verdict {
+        headers.insert(RETRY_AFTER, whole_seconds(*wait));
     }
     response
-}
-
-fn status(verdict: &Verdict) -> StatusCode {
-    match verdict {
-        Verdict::Allow(_) | Verdict::AllowAnonymous => StatusCode::NO_CONTENT,
-        Verdict::Challenge(_) => StatusCode::UNAUTHORIZED,
-        Verdict::RefuseAgent | Verdict::Forbid | Verdict::Throttle(_) => StatusCode::FORBIDDEN,
-        Verdict::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Verdict::Fault => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }
 
 /// `Retry-After` in whole seconds (RFC 9110, section 10.2.3), never too early.
@@ -114,7 +78,7 @@ pub(super) fn whole_seconds(wait: Duration) -> HeaderValue {
     HeaderValue::from(wait.as_secs().saturating_add(begun).max(1))
 }
 
-pub(super) fn name(user: &UserName) -> HeaderValue {
+pub(super) fn user_name(user: &UserName) -> HeaderValue {
     HeaderValue::try_from(user.encoded()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
@@ -150,7 +114,7 @@ mod tests {
         for (realm, expected) in rows {
             assert_eq!(Realm::new(realm).unwrap().0, expected);
         }
-        assert_eq!(Realm::new("a\nb").err(), Some(BadRealm));
-        assert_eq!(Realm::new("caf\u{e9}").err(), Some(BadRealm));
+        assert!(Realm::new("a\nb").is_err());
+        assert!(Realm::new("caf\u{e9}").is_err());
     }
 }

@@ -5,7 +5,7 @@ use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, USE
 
 use crate::request::{BodyType, Field, Front, Request};
 
-/// The fields of one front, all set from its own variables.
+/// The header fields that one front sets from its own variables.
 struct Row {
     method: HeaderName,
     uri: HeaderName,
@@ -20,14 +20,6 @@ enum TypeField {
     Set(HeaderName),
     /// The client's own, passed on as it came. Without it there is none.
     Passed(HeaderName),
-}
-
-const fn row(front: Front) -> &'static Row {
-    match front {
-        Front::Nginx => &NGINX,
-        Front::IngressNginx => &INGRESS_NGINX,
-        Front::GatewayFabric => &GATEWAY_FABRIC,
-    }
 }
 
 static NGINX: Row = Row {
@@ -56,12 +48,16 @@ static GATEWAY_FABRIC: Row = Row {
     address: None,
 };
 
-/// What a front tells of a request. `X-Request-ID` is read from each: it is only for the log.
-pub(super) fn question(front: Front, headers: &HeaderMap) -> Request<'_> {
-    let row = row(front);
-    let optional = |name: &Option<HeaderName>| {
-        let name = name.as_ref();
-        name.map_or(Field::Absent, |name| field(headers, name))
+/// What a front passes on of a request. `X-Request-ID` is read from each: it is only for the log.
+pub(super) fn read_request(front: Front, headers: &HeaderMap) -> Request<'_> {
+    let row = match front {
+        Front::Nginx => &NGINX,
+        Front::IngressNginx => &INGRESS_NGINX,
+        Front::GatewayFabric => &GATEWAY_FABRIC,
+    };
+    let optional = |name: &Option<HeaderName>| match name {
+        Some(name) => field(headers, name),
+        None => Field::Absent,
     };
     Request {
         authorization: field(headers, &AUTHORIZATION),
@@ -123,7 +119,7 @@ mod tests {
     type Seen<'a> = (Field<'a>, Field<'a>, BodyType<'a>, Field<'a>, Field<'a>);
 
     fn seen(front: Front, headers: &HeaderMap) -> Seen<'_> {
-        let request = question(front, headers);
+        let request = read_request(front, headers);
         (
             request.method,
             request.uri,
@@ -252,7 +248,7 @@ mod tests {
             };
             let fields: Vec<_> = sent.iter().map(|value| (name, *value)).collect();
             let headers = headers(&fields);
-            let seen = question(front, &headers).content_type;
+            let seen = read_request(front, &headers).content_type;
             assert_eq!(seen, expected, "{front:?} {sent:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP: header fields in, status and header fields out. The only room that names `actix_http`.
+//! HTTP: header fields in, status and header fields out. The only module that names `actix_http`.
 
 mod auth;
 mod front;
@@ -24,22 +24,22 @@ use crate::request::Front;
 /// What every request needs. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    /// Decides.
+    /// Decides whether a request is allowed.
     pub judge: Arc<Judge>,
     /// Reports refusals.
     pub audit: Audit,
-    /// What stands before it, and so which header fields are read.
+    /// The kind of nginx in front, which decides which header fields are read.
     pub front: Front,
-    /// What the challenge says.
+    /// The challenge of every 401.
     pub realm: Realm,
-    /// Where tokens are given, if they are, and for which service.
+    /// The token endpoint, if there is one.
     pub tokens: Option<TokenEndpoint>,
 }
 
 /// The token endpoint.
 #[derive(Clone)]
 pub(crate) struct TokenEndpoint {
-    /// Its path.
+    /// The path of the endpoint.
     pub path: String,
     /// The registry's `service`.
     pub service: String,
@@ -48,7 +48,7 @@ pub(crate) struct TokenEndpoint {
 /// The routes of the service. Each worker has a gate of its own, so that a request counts no
 /// reference that another thread counts as well.
 async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, Infallible> {
-    let response = match (request.path(), request.method()) {
+    let mut response = match (request.path(), request.method()) {
         ("/auth", _) => auth::auth(request.headers(), &gate).await,
         ("/healthz", &Method::GET) => status::healthz(),
         ("/readyz", &Method::GET) => status::readyz(&gate.judge),
@@ -61,12 +61,8 @@ async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, In
         },
         _ => Response::new(StatusCode::NOT_FOUND),
     };
-    Ok(never_stored(response))
-}
-
-fn never_stored(mut response: Response<BoxBody>) -> Response<BoxBody> {
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response
+    Ok(response)
 }
 
 /// On every answer: an nginx `proxy_cache` over one would let an anonymous request pass after an

@@ -1,5 +1,5 @@
-//! Listeners to connections, and HTTP/1.1 on each of them. What `actix_web::HttpServer` does,
-//! but for the kind of connection that a unix socket gets.
+//! Listeners to connections, and HTTP/1.1 on each of them. Like
+//! `actix_web::HttpServer`, except for the kind of connection that a unix socket gets.
 
 use std::future::{Future, ready};
 use std::io;
@@ -95,29 +95,25 @@ where
         })
 }
 
-/// So many that files can still be opened: without a descriptor for the users file a removed user
-/// would stay. Connections beyond that wait in the listener's backlog.
+/// Few enough that files can still be opened: without a descriptor for the users file a removed user
+/// would stay. More connections wait in the listener's backlog.
 fn connections_per_worker(workers: usize) -> usize {
-    let limit = getrlimit(Resource::Nofile).current;
-    let limit = limit.map_or(usize::MAX, |limit| {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    });
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let left = limit.saturating_sub(RESERVED + workers.saturating_mul(RESERVED_PER_WORKER));
     (left / workers.max(1)).clamp(1, MOST_CONNECTIONS)
 }
 
-/// The HTTP library answers 400 or 431 to what it cannot read, and ends the connection with the
-/// reason. Of such a request nothing is known. One whose client is gone before the answer is not
-/// seen here.
+/// Counts a request that the HTTP library cannot read: it answers 400 or 431, and ends the
+/// connection with this error. One whose client has gone before the answer is not seen here.
 fn count_malformed(gate: &Gate, error: &DispatchError) {
-    match error {
-        DispatchError::Parse(ParseError::Io(_) | ParseError::Timeout) => (),
-        DispatchError::Parse(_) => {
-            gate.judge.metrics().count(Reason::MalformedRequest);
-            gate.audit
-                .report(&Request::default(), Reason::MalformedRequest);
-        }
-        _ => (),
+    let DispatchError::Parse(error) = error else {
+        return;
+    };
+    if !matches!(error, ParseError::Io(_) | ParseError::Timeout) {
+        let reason = Reason::MalformedRequest;
+        gate.judge.metrics().count(reason);
+        gate.audit.report(&Request::default(), reason);
     }
 }
 
@@ -127,12 +123,12 @@ const KEEP_ALIVE_TCP: KeepAlive = KeepAlive::Timeout(Duration::from_secs(90));
 /// A peer on this machine cannot vanish without the system telling us, so a connection lasts until
 /// nginx closes it, and no request sets a timer.
 const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
-/// What requests in hand get to finish: less than the ten seconds after which Docker kills a
+/// How long requests in hand may take to finish: less than the ten seconds after which Docker kills a
 /// container. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 8;
 /// File descriptors for files, watches, listeners and the log ...
 const RESERVED: usize = 64;
 /// ... and for what a worker needs beside its connections.
 const RESERVED_PER_WORKER: usize = 8;
-/// For each worker, whatever the system allows.
+/// The most for each worker, whatever the system allows.
 const MOST_CONNECTIONS: usize = 25_000;

@@ -18,27 +18,21 @@ pub(super) fn healthz() -> Response<BoxBody> {
 /// Users are loaded: how many, since when, and whether the files' newest state is in effect.
 pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
     let snapshot = judge.store().read();
-    let trouble = match judge.store().trouble() {
-        None => "none".to_owned(),
-        Some(trouble) => format!("since {}: {}", timestamp(trouble.since), trouble.what),
-    };
+    let trouble = judge.store().trouble().map_or_else(
+        || "none".to_owned(),
+        |trouble| format!("since {}: {}", timestamp(trouble.since), trouble.what),
+    );
     let mut body = format!(
         "ready\nusers: {}\nsince: {}\nlast reload failed: {trouble}\n",
         snapshot.users().count(),
         timestamp(snapshot.since()),
     );
     if let Some(signer) = snapshot.signer() {
-        let ends = signer.ends();
-        let left = ends.map(|ends| ends.duration_since(SystemTime::now()).unwrap_or_default());
-        let warning = match left {
-            Some(Duration::ZERO) => " (it ended: make a new one with 'htgate token init')",
-            Some(left) if left < CERTIFICATE_NOTICE => {
-                " (soon: make a new one with 'htgate token init')"
-            }
-            _ => "",
+        let ends = match signer.ends() {
+            None => "does not matter".to_owned(),
+            Some(end) => timestamp(end) + remedy(end),
         };
-        let ends = ends.map_or_else(|| "does not matter".to_owned(), timestamp);
-        body += &format!("token certificate ends: {ends}{warning}\n");
+        body += &format!("token certificate ends: {ends}\n");
     }
     text(PLAIN, body)
 }
@@ -49,6 +43,15 @@ pub(super) fn metrics(judge: &Judge) -> Response<BoxBody> {
     match judge.metrics().text() {
         Ok(body) => text(OPEN_METRICS, body),
         Err(_) => Response::new(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// What to do about a certificate that ends then.
+fn remedy(end: SystemTime) -> &'static str {
+    match end.duration_since(SystemTime::now()).unwrap_or_default() {
+        Duration::ZERO => " (it ended: make a new one with 'htgate token init')",
+        left if left < CERTIFICATE_NOTICE => " (soon: make a new one with 'htgate token init')",
+        _ => "",
     }
 }
 

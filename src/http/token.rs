@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::Gate;
-use super::auth::{X_AUTH_REASON, X_AUTH_USER, name, whole_seconds};
-use super::front::question;
+use super::auth::{X_AUTH_REASON, X_AUTH_USER, user_name, whole_seconds};
+use super::front::read_request;
 use crate::request::Field;
 use crate::token::{Ask, Token};
 use crate::verdict::{Reason, Verdict};
@@ -29,17 +29,17 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
             return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
         }
     };
-    let mut question = question(gate.front, request.headers());
-    // What we are asked ourselves, and no more: somebody might put a password into a query.
-    question.method = Field::One(request.method().as_str().as_bytes());
-    question.uri = Field::One(request.path().as_bytes());
+    let mut read = read_request(gate.front, request.headers());
+    // This request's own, and without the query: a client might put a password into it.
+    read.method = Field::One(request.method().as_str().as_bytes());
+    read.uri = Field::One(request.path().as_bytes());
     if let Some(credentials) = &asked.credentials {
-        question.authorization = Field::One(credentials);
+        read.authorization = Field::One(credentials);
     }
-    match gate.judge.issue(&question, &asked.scopes).await {
+    match gate.judge.issue(&read, &asked.scopes).await {
         Ok(token) => success(&token, request.method() == Method::POST),
         Err(verdict) => {
-            gate.audit.report(&question, verdict.reason());
+            gate.audit.report(&read, verdict.reason());
             refusal(&verdict, gate)
         }
     }
@@ -75,7 +75,7 @@ async fn form(request: &mut Request) -> Result<Zeroizing<Vec<u8>>, &'static str>
 /// What a client gets (distribution's "token authentication", and RFC 6749, section 5.1).
 #[derive(Serialize)]
 struct TokenResponse<'a> {
-    /// Older clients read this one, and OAuth2 the next.
+    /// Older clients read `token`, and OAuth2 clients `access_token`.
     token: &'a str,
     access_token: &'a str,
     expires_in: u64,
@@ -98,7 +98,7 @@ fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
     };
     let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body));
     let (reason, user) = match &token.user {
-        Some(user) => (Reason::Ok, name(user)),
+        Some(user) => (Reason::Ok, user_name(user)),
         None => (Reason::Anonymous, HeaderValue::from_static("")),
     };
     let headers = response.headers_mut();
@@ -110,45 +110,23 @@ fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
 
 fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
     let (status, code, message) = match verdict {
-        Verdict::Challenge(_) => (
-            StatusCode::UNAUTHORIZED,
-            "UNAUTHORIZED",
-            "authentication required",
-        ),
-        Verdict::RefuseAgent => (
-            StatusCode::NOT_FOUND,
-            "UNSUPPORTED",
-            "this client is not supported",
-        ),
-        Verdict::Throttle(_) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "TOOMANYREQUESTS",
-            "too many wrong passwords",
-        ),
-        Verdict::Busy(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "UNAVAILABLE",
-            "too many logins at once, try again",
-        ),
-        Verdict::Fault | Verdict::Forbid | Verdict::Allow(_) | Verdict::AllowAnonymous => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "UNKNOWN",
-            "internal error",
-        ),
+        Verdict::Challenge(_) => (401, "UNAUTHORIZED", "authentication required"),
+        Verdict::RefuseAgent => (404, "UNSUPPORTED", "this client is not supported"),
+        Verdict::Throttle(_) => (429, "TOOMANYREQUESTS", "too many wrong passwords"),
+        Verdict::Busy(_) => (503, "UNAVAILABLE", "too many logins at once, try again"),
+        Verdict::Fault | Verdict::Forbid | Verdict::Allow(_) | Verdict::AllowAnonymous => {
+            (500, "UNKNOWN", "internal error")
+        }
     };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = failure(status, verdict.reason().as_str(), code, message);
     let headers = response.headers_mut();
-    match verdict {
-        Verdict::Challenge(_) => headers.insert(WWW_AUTHENTICATE, gate.realm.challenge()),
-        Verdict::Throttle(wait) | Verdict::Busy(wait) => {
-            headers.insert(RETRY_AFTER, whole_seconds(*wait))
-        }
-        Verdict::RefuseAgent
-        | Verdict::Fault
-        | Verdict::Forbid
-        | Verdict::Allow(_)
-        | Verdict::AllowAnonymous => return response,
-    };
+    if let Verdict::Challenge(_) = verdict {
+        headers.insert(WWW_AUTHENTICATE, gate.realm.0.clone());
+    }
+    if let Verdict::Throttle(wait) | Verdict::Busy(wait) = verdict {
+        headers.insert(RETRY_AFTER, whole_seconds(*wait));
+    }
     response
 }
 
@@ -169,6 +147,6 @@ fn failure(
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// In bytes: scopes, a name and a password of the longest, each percent-encoded.
+/// In bytes: the longest scopes, name and password, each percent-encoded.
 const LARGEST_FORM: usize = 16 * 1024;
 const SLOWEST_FORM: Duration = Duration::from_secs(10);

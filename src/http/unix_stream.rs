@@ -1,7 +1,7 @@
 //! A unix-socket connection that is woken to read, and to write only while it could not.
 //!
 //! Tokio's own stream asks the system for both from the beginning. On a unix socket the system
-//! then wakes us each time the peer *reads* what we wrote, for there is room to write again:
+//! then wakes us each time the peer *reads* what we wrote, because there is room to write again:
 //! two wake-ups a request instead of one, paid by nginx as much as by us. nginx itself asks to
 //! write only after it could not, and so does this stream.
 
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// A connection over a unix socket.
 pub(super) struct UnixConnection {
     stream: AsyncFd<UnixStream>,
-    /// The same socket, registered for writing; only while the peer does not keep up.
+    /// The same socket, registered for writing, while the peer does not keep up.
     blocked: Option<AsyncFd<UnixStream>>,
 }
 
@@ -115,8 +115,8 @@ fn register(stream: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixSt
     AsyncFd::with_interest(stream, interest)
 }
 
-/// The most that one call reads. The room for it is zeroed first, each time anew, and the rest of
-/// a large buffer would be zeroed for nothing: a subrequest is some 500 bytes.
+/// The most that one call reads. The room for it is zeroed before each call, and the rest of a
+/// large buffer would be zeroed for nothing: a subrequest is about 500 bytes.
 const ONE_READ: usize = 2048;
 
 #[cfg(test)]

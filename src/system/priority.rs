@@ -1,4 +1,4 @@
-//! What the system's scheduler is told of our threads. The only file that names
+//! The priority of our threads. The only file that names
 //! `thread_priority`.
 
 use std::io;
@@ -6,14 +6,14 @@ use std::io;
 use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-/// Lets every other thread of the machine go before the calling one, which gets what they leave.
+/// Gives the calling thread only the time that every other thread of the machine leaves.
 ///
 /// This is `SCHED_IDLE` (sched(7)) and not a nice value, which counts only within a session or
 /// control group: nginx is in another one, and would share the cores with us half and half.
 ///
 /// # Errors
 ///
-/// What the system refuses; to lower oneself needs no right.
+/// What the system refuses; lowering a priority needs no privilege.
 pub(crate) fn lower() -> io::Result<()> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)

@@ -1,7 +1,7 @@
-//! What systemd is told of us, if it started us (sd_notify(3)): the order in which services
-//! start, and `systemctl status`, depend on it. The only file that names `sd_notify`. Nobody is
-//! told of a failure: without systemd there is nobody to tell, and the service goes on. A thread of
-//! its own does the telling: a systemd that does not listen must not hold up a reload.
+//! What systemd is told about this process, if it started it (sd_notify(3)): the order in which
+//! services start, and `systemctl status`, depend on it. The only file that names `sd_notify`.
+//! Failures are ignored, because the service goes on without systemd. A thread of its own sends the
+//! messages: a systemd that does not read them must not delay a reload.
 
 use std::collections::VecDeque;
 use std::env;
@@ -10,31 +10,31 @@ use std::thread;
 
 use sd_notify::NotifyState;
 
-/// We answer, with the files as they are now.
+/// The service answers, with the files as they are now.
 pub(crate) fn ready() {
-    tell(&[NotifyState::Ready]);
+    send(&[NotifyState::Ready]);
 }
 
-/// We read the files again because we were asked to; [`ready`] must follow.
+/// The files are read again on request; [`ready`] must follow.
 pub(crate) fn reloading() {
     // systemd takes only a time after its own request for an answer to it.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
-        tell(&[NotifyState::Reloading, now]);
+        send(&[NotifyState::Reloading, now]);
     }
 }
 
-/// We finish the requests in hand, and end.
+/// The requests in hand are finished, and the process ends.
 pub(crate) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    send(&[NotifyState::Stopping]);
 }
 
 /// One line for `systemctl status`.
 pub(crate) fn status(line: &str) {
-    tell(&[NotifyState::Status(line)]);
+    send(&[NotifyState::Status(line)]);
 }
 
-/// Never waits: of what systemd does not take in time, the oldest is left out.
-fn tell(states: &[NotifyState<'_>]) {
+/// Never waits: if systemd does not read its messages in time, the oldest is dropped.
+fn send(states: &[NotifyState<'_>]) {
     let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
     if !*STARTED.get_or_init(start) {
         return;
@@ -44,28 +44,26 @@ fn tell(states: &[NotifyState<'_>]) {
         messages.pop_front();
     }
     messages.push_back(lines.join("\n"));
-    NEWS.notify_one();
+    QUEUED.notify_one();
 }
 
 /// Whether there is a systemd, and a thread that talks to it.
 fn start() -> bool {
-    let talk = || {
+    let send_all = || {
         loop {
             let messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut messages = NEWS
-                .wait_while(messages, |messages| messages.is_empty())
-                .unwrap_or_else(PoisonError::into_inner);
-            let message = messages.pop_front().unwrap_or_default();
-            drop(messages);
+            let messages = QUEUED.wait_while(messages, |messages| messages.is_empty());
+            let message = messages.unwrap_or_else(PoisonError::into_inner).pop_front();
+            let message = message.unwrap_or_default();
             let _ = sd_notify::notify(&[NotifyState::Custom(&message)]);
         }
     };
     let thread = thread::Builder::new().name("systemd".to_owned());
-    env::var_os("NOTIFY_SOCKET").is_some() && thread.spawn(talk).is_ok()
+    env::var_os("NOTIFY_SOCKET").is_some() && thread.spawn(send_all).is_ok()
 }
 
 static STARTED: OnceLock<bool> = OnceLock::new();
 static MESSAGES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
-static NEWS: Condvar = Condvar::new();
-/// More than a start, a reload and a stop have to say.
+static QUEUED: Condvar = Condvar::new();
+/// More messages than a start, a reload and a stop send.
 const MOST_MESSAGES: usize = 16;

@@ -1,7 +1,8 @@
-//! Events that say «look again». The only file that names `notify`. Directories are watched, not
+//! Events that ask for another look. The only file that names `notify`. Directories are watched, not
 //! files: a file that is replaced takes its watch with it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,9 +20,9 @@ use super::AllDone;
 /// Why to look.
 pub(super) enum Wake {
     Look,
-    /// Dropped when that is done.
+    /// Dropped after the look.
     Await(#[expect(dead_code, reason = "its end is what counts")] Sender<()>),
-    /// Whatever the file system says, and dropped when that is done.
+    /// Look whatever the file system says. Dropped after the look.
     Force(#[expect(dead_code, reason = "its end is what counts")] Arc<AllDone>),
     Missed(String),
 }
@@ -29,7 +30,7 @@ pub(super) enum Wake {
 /// How changes of some files are noticed: by events where there are any, and by the clock.
 pub(super) struct Notice {
     watch: Option<Watch>,
-    /// The failures that have been told.
+    /// The failures that have been logged.
     failures: Vec<String>,
     pub(super) poll: Duration,
     wakes: Receiver<Wake>,
@@ -60,19 +61,17 @@ impl Notice {
         notice
     }
 
-    /// What has come since the last time, or nothing by then.
+    /// All that has come since the last time, or nothing if nothing comes until the deadline.
     pub(super) fn wait_until(&self, deadline: Instant) -> Vec<Wake> {
         let rest = deadline.saturating_duration_since(Instant::now());
         let first = self.wakes.recv_timeout(rest).ok();
-        // Before the look: what comes from now on is not seen by it.
+        // Before the look, which does not see what comes from now on.
         self.event.store(false, Ordering::Relaxed);
         let wakes: Vec<_> = first.into_iter().chain(self.wakes.try_iter()).collect();
+        let poll = self.poll;
         for wake in &wakes {
             if let Wake::Missed(why) = wake {
-                log::warn!(
-                    "file events were missed ({why}); looking every {:?} goes on",
-                    self.poll
-                );
+                log::warn!("file events were missed ({why}); looking every {poll:?} goes on");
             }
         }
         wakes
@@ -83,20 +82,15 @@ impl Notice {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        let failures = watch.follow(paths.iter().copied());
-        for failure in &failures {
-            if !self.failures.contains(failure) {
-                log::warn!(
-                    "cannot watch {failure}; changes there are noticed within {:?}",
-                    self.poll
-                );
-            }
+        let (failures, poll) = (watch.follow(paths), self.poll);
+        for failure in failures.iter().filter(|it| !self.failures.contains(it)) {
+            log::warn!("cannot watch {failure}; changes there are noticed within {poll:?}");
         }
         self.failures = failures;
     }
 }
 
-/// Watches every directory in which a change could make the paths lead to other files.
+/// Watches each directory in which a change could make the paths lead to other files.
 struct Watch {
     watcher: RecommendedWatcher,
     /// Each watched directory with its device and inode: another one may take its name.
@@ -123,36 +117,35 @@ impl Watch {
 
     /// Follows these paths, wherever their links lead now. Returns the directories that cannot
     /// be watched, with the reason.
-    fn follow<'a>(&mut self, paths: impl Iterator<Item = &'a Path>) -> Vec<String> {
+    fn follow(&mut self, paths: &[&Path]) -> Vec<String> {
         let mut trail = Trail::default();
-        paths.for_each(|path| trail.walk(path));
-        let mut wanted = BTreeMap::new();
-        for directory in &trail.directories {
-            // One that is not there now is looked for again at the next poll.
-            if let Ok(metadata) = fs::metadata(directory) {
-                wanted.insert(directory.clone(), (metadata.dev(), metadata.ino()));
-            }
-        }
+        paths.iter().for_each(|path| trail.walk(path));
+        // A directory that is absent now is looked for again at the next poll.
+        let identity = |directory: &PathBuf| {
+            let metadata = fs::metadata(directory).ok()?;
+            Some((directory.clone(), (metadata.dev(), metadata.ino())))
+        };
+        let wanted: BTreeMap<_, _> = trail.directories.iter().filter_map(identity).collect();
         // Set before the watches, so that the first event already finds it.
         *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = trail;
-        for (directory, identity) in &self.directories {
-            if wanted.get(directory) != Some(identity) {
+        self.directories.retain(|directory, identity| {
+            let stays = wanted.get(directory) == Some(identity);
+            if !stays {
                 // The kernel may have dropped it already, together with the directory.
                 let _ = self.watcher.unwatch(directory);
             }
-        }
-        self.directories
-            .retain(|directory, identity| wanted.get(directory) == Some(identity));
+            stays
+        });
         let mut failures = Vec::new();
         for (directory, identity) in wanted {
-            if self.directories.contains_key(&directory) {
+            let Entry::Vacant(entry) = self.directories.entry(directory) else {
                 continue;
-            }
-            match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
+            };
+            match self.watcher.watch(entry.key(), RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.directories.insert(directory, identity);
+                    entry.insert(identity);
                 }
-                Err(error) => failures.push(format!("{}: {error}", directory.display())),
+                Err(error) => failures.push(format!("{}: {error}", entry.key().display())),
             }
         }
         failures
@@ -182,7 +175,7 @@ impl Notifier {
     fn matters(&self, event: &Event) -> bool {
         let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
         if matches!(event.kind, EventKind::Access(_)) && event.kind != written {
-            // Our own reading is such an event.
+            // Our own reading causes such an event.
             return false;
         }
         let trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,8 +189,8 @@ impl Drop for Notifier {
     }
 }
 
-/// The way of a path through all its links: every directory in which a step is taken that could
-/// lead elsewhere tomorrow, and the steps' own names.
+/// The way of a path through all its links: each directory in which a step is taken that could
+/// lead elsewhere later, and the steps' own names.
 #[derive(Debug, Default)]
 struct Trail {
     directories: BTreeSet<PathBuf>,
@@ -253,7 +246,7 @@ fn steps(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(step).collect()
 }
 
-/// As many as Linux follows before it says ELOOP (path_resolution(7)).
+/// As many as Linux follows before it returns ELOOP (path_resolution(7)).
 const MOST_LINKS: u32 = 40;
 
 #[cfg(test)]

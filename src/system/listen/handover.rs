@@ -10,16 +10,16 @@ use socket2::SockRef;
 
 use super::{Listener, unix};
 
-/// What was handed over.
+/// The sockets that were handed over.
 pub(crate) struct Handover {
     sockets: ListenFd,
-    /// As the socket unit's FileDescriptorName has them; by default the unit's own name.
+    /// Each socket's FileDescriptorName; by default its socket unit's own name.
     names: Vec<String>,
 }
 
 impl Handover {
-    /// What the environment tells of. To be called once, before the first thread: it takes its
-    /// variables out of the environment.
+    /// The sockets that the environment describes. To be called once, before the first thread: it
+    /// removes its variables from the environment.
     pub(crate) fn from_environment() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         Self {
@@ -31,14 +31,12 @@ impl Handover {
     /// Takes all sockets, and logs where they listen.
     pub(super) fn take(&mut self) -> io::Result<Vec<Listener>> {
         if self.sockets.len() == 0 {
-            return Err(io::Error::other(
-                "no socket was handed over (LISTEN_FDS is not set for this process); start \
-                 htgate.socket, or name an address",
-            ));
+            let what = "no socket was handed over (LISTEN_FDS is not set for this process)";
+            let remedy = "start htgate.socket, or name an address";
+            return Err(io::Error::other(format!("{what}; {remedy}")));
         }
-        (0..self.sockets.len())
-            .map(|place| self.take_one(place))
-            .collect()
+        let places = 0..self.sockets.len();
+        places.map(|place| self.take_one(place)).collect()
     }
 
     fn take_one(&mut self, place: usize) -> io::Result<Listener> {
@@ -73,11 +71,11 @@ impl Handover {
         Ok(listener)
     }
 
-    /// Sockets that nobody takes would let nginx wait for ever.
+    /// Warns of sockets that are not taken: nginx would wait for ever there.
     pub(super) fn warn_if_unused(&self) {
         if self.sockets.len() > 0 {
             log::warn!(
-                "systemd has handed over sockets ({}) on which nobody will answer; say \
+                "systemd has handed over sockets ({}) that htgate does not use; use \
                  --listen systemd",
                 self.names.join(", ")
             );

@@ -10,9 +10,9 @@ use socket2::{Domain, Socket, Type};
 
 use super::{BACKLOG, SocketMode};
 
-/// Binds under another name and moves the socket into place when it has its mode and group:
-/// nginx never finds no socket there (it would log that as critical), nor one that it may not
-/// open. For the same reason a socket is left behind when the service stops.
+/// Binds under another name and renames the socket when it has its mode and group: nginx would log a
+/// socket that is absent, or that it may not open, as critical. For the same reason a socket is left
+/// behind when the service stops.
 pub(super) fn bind(path: &Path, mode: SocketMode, group: Option<&str>) -> io::Result<UnixListener> {
     refuse_to_displace(path)?;
     let mut aside = path.as_os_str().to_owned();
@@ -40,7 +40,7 @@ pub(super) fn bind(path: &Path, mode: SocketMode, group: Option<&str>) -> io::Re
     Ok(socket.into())
 }
 
-/// Logs where we listen and who may connect. The path may lie where we cannot look.
+/// Logs the path, mode and owner. The path may be in a folder that we may not read.
 pub(super) fn announce(path: &Path) {
     let place = path.display();
     match fs::metadata(path) {
@@ -59,15 +59,17 @@ fn refuse_to_displace(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(metadata) if !metadata.file_type().is_socket() => Err(io::Error::other(
-            "the path exists and is not a socket; remove it",
-        )),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            let what = "the path exists and is not a socket; remove it";
+            Err(io::Error::other(what))
+        }
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             Err(error) => Err(error),
-            Ok(_) => Err(io::Error::other(
-                "another process answers there; stop it first",
-            )),
+            Ok(_) => {
+                let what = "another process answers there; stop it first";
+                Err(io::Error::other(what))
+            }
         },
     }
 }

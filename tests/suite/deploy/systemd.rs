@@ -128,7 +128,7 @@ fn sockets_that_nobody_takes_are_told() {
     let _unanswered = Connection::open(&Target::Tcp(gate.tcp)).unwrap();
     eventually("the warning", Duration::from_secs(10), || {
         gate.log()
-            .contains("handed over sockets (htgate.socket) on which nobody will answer")
+            .contains("handed over sockets (htgate.socket) that htgate does not use")
     });
 }
 
