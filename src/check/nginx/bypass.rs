@@ -2,6 +2,7 @@
 
 use super::super::{CheckRule, Finding};
 use super::gate::Gates;
+use super::location::Tell;
 use super::scope::{Id, ScopeTree, own};
 use super::syntax::Directive;
 use super::tokens::TokenLocations;
@@ -52,7 +53,9 @@ pub(super) fn check(
             tell(CheckRule::OpenPort, backend.said, message);
         }
     }
-    around(tree, gates, tokens, &guarded, &mut tell);
+    locations(tree, tokens, &guarded, &mut tell);
+    servers(tree, gates, &guarded, &mut tell);
+    streams(tree, &guarded, &mut tell);
 }
 
 /// What is wrong with an `error_page` that takes one of the gate's refusals.
@@ -65,10 +68,10 @@ fn error_page(tree: &ScopeTree<'_>, gates: &Gates, id: Id, said: &Directive) -> 
         .find_map(|argument| argument.strip_prefix('='));
     match answer.map(|status| (status, status.chars().next())) {
         Some((status, Some('2'))) => Some(format!(
-            "who is refused with {code} is answered with {status}; leave '={status}' out"
+            "a client that is refused with {code} is answered with {status}; leave '={status}' out"
         )),
         Some((status, Some('3'))) => Some(format!(
-            "who is refused with {code} is sent elsewhere with {status}, and is never asked for a \
+            "a client that is refused with {code} is sent elsewhere with {status}, and is never asked for a \
              password; leave '={status}' out"
         )),
         Some((_, Some(_))) => None,
@@ -81,7 +84,7 @@ fn error_page(tree: &ScopeTree<'_>, gates: &Gates, id: Id, said: &Directive) -> 
             let serves = passes || (open.is_some() && !returns);
             (serves && !returns && !gates.guard(tree, page)).then(|| {
                 format!(
-                    "who is refused with {code} gets what {} serves, without a password; \
+                    "a client that is refused with {code} gets what {} serves, without a password; \
                      let that location 'return' an error",
                     said.last()
                 )
@@ -90,16 +93,13 @@ fn error_page(tree: &ScopeTree<'_>, gates: &Gates, id: Id, said: &Directive) -> 
     }
 }
 
-/// Ways to a guarded application that ask for no password.
-fn around(
+/// Locations that pass requests on to a guarded application and ask for no password.
+fn locations(
     tree: &ScopeTree<'_>,
-    gates: &Gates,
     tokens: &TokenLocations,
     guarded: &[Backend<'_>],
-    tell: &mut dyn FnMut(CheckRule, &Directive, &str),
+    tell: &mut Tell<'_>,
 ) {
-    let is_guarded =
-        |address: &BackendAddress<'_>| guarded.iter().any(|backend| backend.address == *address);
     for id in tree.all() {
         let Some(pass) = tree.inside(id).iter().find(|directive| is_pass(directive)) else {
             continue;
@@ -109,56 +109,64 @@ fn around(
         if !asks_nobody || tree.is_internal(id) || is_closed(tree, id) {
             continue;
         }
+        let leads_there = |backend: &Backend<'_>| is_guarded(guarded, &backend.address);
         if let Some(said) = auth.filter(|_| !tokens.stand_for(tree, id)) {
             let message = "this location passes requests on without a password; \
                            leave 'auth_request off' out, or serve it from files";
             tell(CheckRule::OpenLocation, said, message);
-        } else if backends(tree, id)
-            .iter()
-            .any(|backend| is_guarded(&backend.address))
-        {
+        } else if backends(tree, id).iter().any(leads_there) {
             let message = "this is a way to a guarded application without a password; \
                            include htgate-server.conf in this server, too";
             tell(CheckRule::Bypass, pass, message);
         }
     }
+}
+
+/// Servers of this nginx that a guarded location passes requests on to, and that everybody can
+/// reach.
+fn servers(tree: &ScopeTree<'_>, gates: &Gates, guarded: &[Backend<'_>], tell: &mut Tell<'_>) {
+    let is_local = |address: &BackendAddress<'_>| matches!(address, BackendAddress::Ip(ip, _) if ip.is_loopback() || ip.is_unspecified());
+    let backends = guarded.iter().map(|backend| &backend.address);
+    let ports: Vec<_> = backends
+        .filter(|address| is_local(address))
+        .filter_map(BackendAddress::port)
+        .collect();
     for server in tree.named("server") {
         if gates.guard(tree, server) || is_closed(tree, server) {
             continue;
         }
-        let local = |port| {
-            guarded.iter().any(|backend| {
-                backend.address.port() == Some(port)
-                    && matches!(backend.address, BackendAddress::Ip(ip, _) if ip.is_loopback() || ip.is_unspecified())
-            })
-        };
         for (address, said) in listens(tree.inside(server)) {
-            if address.is_public() && address.port().is_some_and(local) {
+            let leads_there = address.port().is_some_and(|port| ports.contains(&port));
+            let said = said.or_else(|| tree.opener(server));
+            if let Some(said) = said.filter(|_| leads_there && address.is_public()) {
                 let message = "a guarded location passes requests on to this server, and everybody \
                                can reach its port; let it listen on 127.0.0.1";
-                if let Some(said) = said.or_else(|| tree.opener(server)) {
-                    tell(CheckRule::OpenPort, said, message);
-                }
+                tell(CheckRule::OpenPort, said, message);
             }
         }
     }
+}
+
+/// Servers of the `stream` context that lead to a guarded application.
+fn streams(tree: &ScopeTree<'_>, guarded: &[Backend<'_>], tell: &mut Tell<'_>) {
     for server in &tree.streams {
-        let public = listens(server.inside())
-            .iter()
-            .any(|(address, _)| address.is_public());
+        let listens = listens(server.inside());
+        if !listens.iter().any(|(address, _)| address.is_public()) {
+            continue;
+        }
         for pass in own(server.inside(), "proxy_pass") {
-            if public
-                && is_guarded(&BackendAddress::parse(
-                    PassTarget::parse(pass.first()).host,
-                    0,
-                ))
-            {
+            let host = PassTarget::parse(pass.first()).host;
+            if is_guarded(guarded, &BackendAddress::parse(host, 0)) {
                 let message = "this port leads to a guarded application without a password; \
                                remove this server";
                 tell(CheckRule::Bypass, pass, message);
             }
         }
     }
+}
+
+fn is_guarded(guarded: &[Backend<'_>], address: &BackendAddress<'_>) -> bool {
+    guarded.iter().any(|backend| backend.address == *address)
 }
 
 /// Whether something else than htgate keeps people out, or only this machine gets in.
