@@ -22,10 +22,6 @@ use crate::system::listen::Listener;
 use crate::verdict::Reason;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
-///
-/// # Errors
-///
-/// Listeners that the system does not let us use.
 pub(crate) fn serve(
     listeners: Vec<Listener>,
     workers: usize,
@@ -46,12 +42,10 @@ pub(crate) fn serve(
             async move { draining.notified().await }
         };
         server = match listener {
-            Listener::Tcp(listener) => {
-                server.listen(name, listener, move || {
-                    fn_service(|stream: TcpStream| ready(Ok((stream, None))))
-                        .and_then(conversation(&gate, KEEP_ALIVE_TCP, drained.clone()))
-                })?
-            }
+            Listener::Tcp(listener) => server.listen(name, listener, move || {
+                let connect = |stream: TcpStream| ready(Ok((stream, None)));
+                fn_service(connect).and_then(conversation(&gate, KEEP_ALIVE_TCP, drained.clone()))
+            })?,
             Listener::Unix(listener) => server.listen_uds(name, listener, move || {
                 let connect = |stream: UnixStream| {
                     let connection = UnixConnection::new(stream).map_err(DispatchError::Io);

@@ -29,11 +29,7 @@ struct Budget {
 }
 
 impl Audit {
-    /// Begins to count seconds.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread.
+    /// Begins to count seconds, on a thread of its own.
     pub(crate) fn open() -> io::Result<Self> {
         let budgets = Arc::<Budgets>::default();
         let renewed = Arc::clone(&budgets);
@@ -114,16 +110,11 @@ fn text(field: Field<'_>, longest: usize) -> String {
         Field::Repeated => return "(repeated)".to_owned(),
         Field::One(bytes) => bytes,
     };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => cut(text.chars(), longest),
-        Err(_) => cut(bytes.iter().copied().map(char::from), longest),
-    }
-}
-
-fn cut(mut characters: impl Iterator<Item = char>, longest: usize) -> String {
-    let mut text: String = characters.by_ref().take(longest).collect();
-    if characters.next().is_some() {
-        text.push_str("...");
+    let latin1 = |_| bytes.iter().copied().map(char::from).collect();
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap_or_else(latin1);
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+        text += "...";
     }
     text
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use self::current::{Current, Files};
+use self::current::Current;
 use self::follow::{Follower, Part, USERS};
 use self::keys::Keys;
 use self::rules::RulesFile;
@@ -30,7 +30,7 @@ use self::watch::{Notice, Wake};
 use self::watchdog::{Watched, watch};
 use crate::hash::{DecoySeed, Limits};
 use crate::observe::metrics::Metrics;
-use crate::store::{Rules, Store};
+use crate::store::{Files, Rules, Store};
 use crate::system::systemd;
 use crate::token;
 
@@ -152,11 +152,8 @@ impl Reload {
         Trigger(wakes.collect())
     }
 
-    /// Keeps the store up to date until the process ends, or reports why it cannot.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no threads.
+    /// Keeps the store up to date, on threads of its own, until the process ends, or reports why it
+    /// cannot.
     pub(crate) fn run(self, end: &End) -> io::Result<()> {
         let watched = |one: &Follower| Watched::new(one.number, one.name(), one.progress.clone());
         let watched = self.followers.iter().map(watched).collect();
