@@ -61,16 +61,15 @@ pub(crate) struct Reading {
 
 /// What is wrong with a file that cannot be opened or read.
 pub(crate) fn unreadable(error: &io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            Fault::new("the file does not exist", "create it, or correct the path")
-        }
-        io::ErrorKind::PermissionDenied => Fault::new(
+    let (what, remedy) = match error.kind() {
+        io::ErrorKind::NotFound => ("the file does not exist", "create it, or correct the path"),
+        io::ErrorKind::PermissionDenied => (
             "permission denied",
             "make it readable for the user htgate runs as",
         ),
-        _ => Fault::new(error.to_string(), "check the path and its file system"),
-    }
+        _ => return Fault::new(error.to_string(), "check the path and its file system"),
+    };
+    Fault::new(what, remedy)
 }
 
 /// What is wrong with a key that is not [private](Fingerprint::is_private).

@@ -117,13 +117,8 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
 
 /// An error as a registry writes it (OCI distribution specification, "Error Codes"). Docker shows
 /// its message only where there is a detail.
-fn failure(
-    status: StatusCode,
-    reason: &'static str,
-    code: &str,
-    message: &str,
-) -> Response<BoxBody> {
-    let error = json!({ "code": code, "message": message, "detail": {} });
+fn failure(status: StatusCode, reason: &'static str, code: &str, why: &str) -> Response<BoxBody> {
+    let error = json!({ "code": code, "message": why, "detail": {} });
     response(status, reason, &json!({ "errors": [error] }))
 }
 

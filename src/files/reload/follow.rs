@@ -46,8 +46,8 @@ pub(super) struct Follower {
 impl Follower {
     /// The paths of its files, for a line of the log.
     pub(super) fn name(&self) -> String {
-        let paths = paths(&*self.part).into_iter();
-        let names: Vec<_> = paths.map(|path| path.display().to_string()).collect();
+        let names = paths(&*self.part).into_iter();
+        let names: Vec<_> = names.map(|path| path.display().to_string()).collect();
         names.join(", ")
     }
 

@@ -155,8 +155,7 @@ impl Reload {
     /// Keeps the store up to date, on threads of its own, until the process ends, or reports why it
     /// cannot.
     pub(crate) fn run(self, end: &End) -> io::Result<()> {
-        let watched = |one: &Follower| Watched::new(one.number, one.name(), one.progress.clone());
-        let watched = self.followers.iter().map(watched).collect();
+        let watched = self.followers.iter().map(Watched::new).collect();
         let current = Arc::clone(&self.current);
         spawn("watchdog", end, move |end| watch(watched, &current, end))?;
         for follower in self.followers {
@@ -179,5 +178,9 @@ fn spawn(name: &str, end: &End, work: impl FnOnce(&End) + Send + 'static) -> io:
 
     let alive = Alive(end.clone());
     let thread = thread::Builder::new().name(name.to_owned());
-    thread.spawn(move || work(&alive.0)).map(drop)
+    let work = move || {
+        let alive = alive;
+        work(&alive.0);
+    };
+    thread.spawn(work).map(drop)
 }
