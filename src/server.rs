@@ -88,6 +88,7 @@ impl Server {
 }
 
 /// One line about what the system refuses.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn cannot_serve(error: io::Error) -> String {
     format!("cannot serve: {error}")
 }

@@ -54,9 +54,11 @@ impl Notice {
     pub(super) fn new(paths: &[&Path], poll: Duration, events: bool) -> Self {
         let (wake, wakes) = channel();
         let shared = Arc::<Shared>::default();
-        let notifier = Notifier(wake.clone(), Arc::clone(&shared));
-        let watcher =
-            events.then(|| notify::recommended_watcher(move |event| notifier.handle(event)));
+        let watcher = events.then(|| {
+            // Only here: the end of a notifier is reported.
+            let notifier = Notifier(wake.clone(), Arc::clone(&shared));
+            notify::recommended_watcher(move |event| notifier.handle(event))
+        });
         if let Some(Err(error)) = &watcher {
             log::warn!("no file events ({error}); files are looked at every {poll:?}");
         }
