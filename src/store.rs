@@ -21,31 +21,30 @@ pub(crate) struct Rules {
     pub access: Access,
 }
 
+/// The last good content of all files.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub users: Arc<Users>,
+    pub rules: Arc<Rules>,
+    /// The signer of tokens, if there is one.
+    pub signer: Option<Arc<Signer>>,
+}
+
 /// Users and rules that took effect together.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    users: Arc<Users>,
+    pub files: Files,
+    /// When the snapshot took effect.
+    pub since: SystemTime,
     decoys: Decoys,
-    rules: Arc<Rules>,
-    signer: Option<Arc<Signer>>,
-    since: SystemTime,
 }
 
 impl Snapshot {
-    /// Users and rules, with decoys in the users' proportions, and the signer of tokens if there
-    /// is one.
-    pub(crate) fn new(
-        users: Arc<Users>,
-        rules: Arc<Rules>,
-        signer: Option<Arc<Signer>>,
-        seed: &DecoySeed,
-    ) -> Self {
-        let decoys = Decoys::forge(seed, users.kinds());
+    /// A snapshot of these files, with decoys in the users' proportions.
+    pub(crate) fn new(files: Files, seed: &DecoySeed) -> Self {
         Self {
-            users,
-            decoys,
-            rules,
-            signer,
+            decoys: Decoys::forge(seed, files.users.kinds()),
+            files,
             since: SystemTime::now(),
         }
     }
@@ -55,33 +54,8 @@ impl Snapshot {
     /// gives nothing away.
     pub(crate) fn hash_for(&self, claimed: &[u8]) -> (&PasswordHash, bool) {
         let decoy = self.decoys.choose(claimed);
-        let user = self.users.find(claimed);
+        let user = self.files.users.find(claimed);
         (user.unwrap_or(decoy), user.is_some())
-    }
-
-    /// The User-Agent rules.
-    pub(crate) fn user_agents(&self) -> &UserAgentRules {
-        &self.rules.user_agents
-    }
-
-    /// The access rules.
-    pub(crate) fn access(&self) -> &Access {
-        &self.rules.access
-    }
-
-    /// The users.
-    pub(crate) fn users(&self) -> &Users {
-        &self.users
-    }
-
-    /// The signer of tokens, if there is one.
-    pub(crate) fn signer(&self) -> Option<&Signer> {
-        self.signer.as_deref()
-    }
-
-    /// When the snapshot took effect.
-    pub(crate) fn since(&self) -> SystemTime {
-        self.since
     }
 }
 

@@ -175,7 +175,6 @@ fn aside_prefix(path: &Path) -> OsString {
 struct Aside {
     path: PathBuf,
     file: File,
-    renamed: bool,
 }
 
 impl Aside {
@@ -190,17 +189,13 @@ impl Aside {
         let mut options = OpenOptions::new();
         let options = options.write(true).create_new(true).mode(PRIVATE);
         let file = options.open(&path).map_err(&writing)?;
-        let mut aside = Self {
-            path,
-            file,
-            renamed: false,
-        };
-        let file = &mut aside.file;
+        let aside = Self { path, file };
+        let mut file = &aside.file;
         file.lock().map_err(&writing)?;
         file.write_all(bytes).map_err(&writing)?;
         let own = file.metadata().map_err(&writing)?;
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            let changed = fchown(&*file, Some(like.uid()), Some(like.gid()));
+            let changed = fchown(file, Some(like.uid()), Some(like.gid()));
             changed.map_err(cannot("keep its owner and group"))?;
         }
         let mode = Permissions::from_mode(like.mode() & 0o7777);
@@ -209,9 +204,8 @@ impl Aside {
         Ok(aside)
     }
 
-    fn rename_to(mut self, path: &Path) -> Result<(), String> {
+    fn rename_to(self, path: &Path) -> Result<(), String> {
         fs::rename(&self.path, path).map_err(cannot("replace it"))?;
-        self.renamed = true;
         // A rename outlasts a loss of power only once the folder is on the disk as well.
         let folder = File::open(path.parent().unwrap_or_else(|| Path::new("/")));
         let synced = folder.and_then(|folder| folder.sync_all());
@@ -221,9 +215,8 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        if !self.renamed {
-            let _ = fs::remove_file(&self.path);
-        }
+        // After the rename there is nothing under that name.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

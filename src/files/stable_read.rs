@@ -15,8 +15,8 @@ use crate::Fault;
 /// older file may be moved in, and `cp -p` sets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    device: u64,
-    inode: u64,
+    /// Device and inode.
+    identity: (u64, u64),
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -27,8 +27,7 @@ pub(crate) struct Fingerprint {
 impl Fingerprint {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            identity: (metadata.dev(), metadata.ino()),
             size: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -39,7 +38,7 @@ impl Fingerprint {
 
     /// Whether both are the same file, whatever its content is now.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+        self.identity == other.identity
     }
 
     /// Whether only its owner, and root, can read it.
@@ -62,16 +61,15 @@ pub(crate) struct Reading {
 
 /// What is wrong with a file that cannot be opened or read.
 pub(crate) fn unreadable(error: &io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            Fault::new("the file does not exist", "create it, or correct the path")
-        }
-        io::ErrorKind::PermissionDenied => Fault::new(
+    let (what, remedy) = match error.kind() {
+        io::ErrorKind::NotFound => ("the file does not exist", "create it, or correct the path"),
+        io::ErrorKind::PermissionDenied => (
             "permission denied",
             "make it readable for the user htgate runs as",
         ),
-        _ => Fault::new(error.to_string(), "check the path and its file system"),
-    }
+        _ => return Fault::new(error.to_string(), "check the path and its file system"),
+    };
+    Fault::new(what, remedy)
 }
 
 /// What is wrong with a key that is not [private](Fingerprint::is_private).

@@ -16,17 +16,17 @@ struct Row {
 
 /// Where the type of a body is read.
 enum TypeField {
-    /// Always there: the client's type, or [`NO_TYPE`]. Without it the type is unknown.
+    /// A field that is always set: the client's type, or [`NO_TYPE`]. Without it the type is unknown.
     Set(HeaderName),
-    /// The client's own, passed on as it came. Without it there is none.
+    /// The client's own field, passed on unchanged. Without it there is no type.
     Passed(HeaderName),
 }
 
 static NGINX: Row = Row {
     method: X_ORIGINAL_METHOD,
     uri: X_ORIGINAL_URI,
-    content_type: TypeField::Set(X_ORIGINAL_CONTENT_TYPE),
-    server: Some(X_ORIGINAL_SERVER),
+    content_type: TypeField::Set(name("x-original-content-type")),
+    server: Some(name("x-original-server")),
     address: Some(X_REAL_IP),
 };
 
@@ -41,8 +41,8 @@ static INGRESS_NGINX: Row = Row {
 };
 
 static GATEWAY_FABRIC: Row = Row {
-    method: METHOD,
-    uri: PATH,
+    method: name("method"),
+    uri: name("path"),
     content_type: TypeField::Passed(CONTENT_TYPE),
     server: None,
     address: None,
@@ -98,16 +98,16 @@ fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
     }
 }
 
-const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
-const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-const X_ORIGINAL_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-original-content-type");
-const X_ORIGINAL_SERVER: HeaderName = HeaderName::from_static("x-original-server");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const METHOD: HeaderName = HeaderName::from_static("method");
-const PATH: HeaderName = HeaderName::from_static("path");
+const X_ORIGINAL_METHOD: HeaderName = name("x-original-method");
+const X_ORIGINAL_URI: HeaderName = name("x-original-uri");
+const X_REAL_IP: HeaderName = name("x-real-ip");
+static X_REQUEST_ID: HeaderName = name("x-request-id");
 /// What the shipped files send where the client sent no type.
 const NO_TYPE: &[u8] = b"none";
+
+const fn name(text: &'static str) -> HeaderName {
+    HeaderName::from_static(text)
+}
 
 #[cfg(test)]
 mod tests {

@@ -22,10 +22,6 @@ use crate::system::listen::Listener;
 use crate::verdict::Reason;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
-///
-/// # Errors
-///
-/// Listeners that the system does not let us use.
 pub(crate) fn serve(
     listeners: Vec<Listener>,
     workers: usize,
@@ -46,12 +42,10 @@ pub(crate) fn serve(
             async move { draining.notified().await }
         };
         server = match listener {
-            Listener::Tcp(listener) => {
-                server.listen(name, listener, move || {
-                    fn_service(|stream: TcpStream| ready(Ok((stream, None))))
-                        .and_then(conversation(&gate, KEEP_ALIVE_TCP, drained.clone()))
-                })?
-            }
+            Listener::Tcp(listener) => server.listen(name, listener, move || {
+                let connect = |stream: TcpStream| ready(Ok((stream, None)));
+                fn_service(connect).and_then(conversation(&gate, KEEP_ALIVE_TCP, drained.clone()))
+            })?,
             Listener::Unix(listener) => server.listen_uds(name, listener, move || {
                 let connect = |stream: UnixStream| {
                     let connection = UnixConnection::new(stream).map_err(DispatchError::Io);
@@ -89,10 +83,7 @@ where
         // nginx closes both ways when its client has gone: its slot in the queue is free.
         .h1_allow_half_closed(false)
         .h1(fn_service(move |request| route(request, Rc::clone(&gate))))
-        .map_err(move |error| {
-            count_malformed(&refusing, &error);
-            error
-        })
+        .map_err(move |error| count_malformed(error, &refusing))
 }
 
 /// Few enough that files can still be opened: without a descriptor for the users file a removed user
@@ -106,15 +97,15 @@ fn connections_per_worker(workers: usize) -> usize {
 
 /// Counts a request that the HTTP library cannot read: it answers 400 or 431, and ends the
 /// connection with this error. One whose client has gone before the answer is not seen here.
-fn count_malformed(gate: &Gate, error: &DispatchError) {
-    let DispatchError::Parse(error) = error else {
-        return;
-    };
-    if !matches!(error, ParseError::Io(_) | ParseError::Timeout) {
+fn count_malformed(error: DispatchError, gate: &Gate) -> DispatchError {
+    if let DispatchError::Parse(parse) = &error
+        && !matches!(parse, ParseError::Io(_) | ParseError::Timeout)
+    {
         let reason = Reason::MalformedRequest;
         gate.judge.metrics().count(reason);
         gate.audit.report(&Request::default(), reason);
     }
+    error
 }
 
 /// Longer than nginx's 60 s (`keepalive_timeout` of an upstream), so that nginx never reuses a

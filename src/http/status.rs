@@ -24,10 +24,10 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
     );
     let mut body = format!(
         "ready\nusers: {}\nsince: {}\nlast reload failed: {trouble}\n",
-        snapshot.users().count(),
-        timestamp(snapshot.since()),
+        snapshot.files.users.count(),
+        timestamp(snapshot.since),
     );
-    if let Some(signer) = snapshot.signer() {
+    if let Some(signer) = &snapshot.files.signer {
         let ends = match signer.ends() {
             None => "does not matter".to_owned(),
             Some(end) => timestamp(end) + remedy(end),
@@ -40,10 +40,7 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
 /// The counters as Prometheus reads them.
 pub(super) fn metrics(judge: &Judge) -> Response<BoxBody> {
     judge.measure();
-    match judge.metrics().text() {
-        Ok(body) => text(OPEN_METRICS, body),
-        Err(_) => Response::new(StatusCode::INTERNAL_SERVER_ERROR),
-    }
+    text(OPEN_METRICS, judge.metrics().text())
 }
 
 /// What to do about a certificate that ends then.

@@ -7,8 +7,7 @@ use actix_http::body::{BodyStream, BoxBody, to_bytes_limited};
 use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -72,39 +71,25 @@ async fn form(request: &mut Request) -> Result<Zeroizing<Vec<u8>>, &'static str>
     }
 }
 
-/// What a client gets (distribution's "token authentication", and RFC 6749, section 5.1).
-#[derive(Serialize)]
-struct TokenResponse<'a> {
-    /// Older clients read `token`, and OAuth2 clients `access_token`.
-    token: &'a str,
-    access_token: &'a str,
-    expires_in: u64,
-    issued_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-}
-
+/// What a client gets (distribution's "token authentication", and RFC 6749, section 5.1). Older
+/// clients read `token`, and OAuth2 clients `access_token`.
 fn success(token: &Token, with_scope: bool) -> Response<BoxBody> {
     let issued = Timestamp::try_from(token.issued).unwrap_or_default();
-    let answer = TokenResponse {
-        token: &token.text,
-        access_token: &token.text,
-        expires_in: token.lifetime.as_secs(),
-        issued_at: format!("{issued:.0}"),
-        scope: with_scope.then(|| token.grants.scope()),
-    };
-    let Ok(body) = serde_json::to_vec(&answer) else {
-        return Response::new(StatusCode::INTERNAL_SERVER_ERROR);
-    };
-    let mut response = Response::with_body(StatusCode::OK, BoxBody::new(body));
+    let mut body = json!({
+        "token": token.text.as_str(),
+        "access_token": token.text.as_str(),
+        "expires_in": token.lifetime.as_secs(),
+        "issued_at": format!("{issued:.0}"),
+    });
+    if let (true, Some(body)) = (with_scope, body.as_object_mut()) {
+        body.insert("scope".to_owned(), token.grants.scope().into());
+    }
     let (reason, user) = match &token.user {
         Some(user) => (Reason::Ok, user_name(user)),
         None => (Reason::Anonymous, HeaderValue::from_static("")),
     };
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(X_AUTH_REASON, HeaderValue::from_static(reason.as_str()));
-    headers.insert(X_AUTH_USER, user);
+    let mut response = response(StatusCode::OK, reason.as_str(), &body);
+    response.headers_mut().insert(X_AUTH_USER, user);
     response
 }
 
@@ -132,13 +117,12 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
 
 /// An error as a registry writes it (OCI distribution specification, "Error Codes"). Docker shows
 /// its message only where there is a detail.
-fn failure(
-    status: StatusCode,
-    reason: &'static str,
-    code: &str,
-    message: &str,
-) -> Response<BoxBody> {
-    let body = json!({ "errors": [{ "code": code, "message": message, "detail": {} }] });
+fn failure(status: StatusCode, reason: &'static str, code: &str, why: &str) -> Response<BoxBody> {
+    let error = json!({ "code": code, "message": why, "detail": {} });
+    response(status, reason, &json!({ "errors": [error] }))
+}
+
+fn response(status: StatusCode, reason: &'static str, body: &Value) -> Response<BoxBody> {
     let mut response = Response::with_body(status, BoxBody::new(body.to_string()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);

@@ -127,12 +127,12 @@ impl Judge {
             if !request.original_is_clean() {
                 return Err(Verdict::Fault);
             }
-            let signer = snapshot.signer().ok_or(Verdict::Fault)?;
+            let signer = snapshot.files.signer.as_deref().ok_or(Verdict::Fault)?;
             let who = known
                 .as_ref()
                 .map_or(Who::Anonymous, |user| Who::User(user.as_bytes()));
             let server = request.server_name();
-            let grants = GrantedScopes::of(scopes, who, server, snapshot.access());
+            let grants = GrantedScopes::of(scopes, who, server, &snapshot.files.rules.access);
             signer
                 .sign(known, grants, SystemTime::now())
                 .map_err(|error| {
@@ -260,7 +260,7 @@ impl Judge {
 fn check_agent(snapshot: &Snapshot, user_agent: Field<'_>) -> Result<(), Verdict> {
     let welcome = match user_agent {
         Field::Absent => true,
-        Field::One(user_agent) => snapshot.user_agents().admit(user_agent),
+        Field::One(user_agent) => snapshot.files.rules.user_agents.admit(user_agent),
         Field::Repeated => false,
     };
     welcome.then_some(()).ok_or(Verdict::RefuseAgent)
@@ -285,7 +285,10 @@ fn authorize(user: Option<UserName>, snapshot: &Snapshot, request: &Request<'_>)
         Some(user) => Who::User(user.as_bytes()),
         None => Who::Anonymous,
     };
-    match (snapshot.access().decide(who, request).is_allow(), user) {
+    match (
+        snapshot.files.rules.access.decide(who, request).is_allow(),
+        user,
+    ) {
         (true, Some(user)) => Verdict::Allow(user),
         (true, None) => Verdict::AllowAnonymous,
         (false, Some(_)) => Verdict::Forbid,

@@ -29,11 +29,7 @@ struct Budget {
 }
 
 impl Audit {
-    /// Begins to count seconds.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread.
+    /// Begins to count seconds, on a thread of its own.
     pub(crate) fn open() -> io::Result<Self> {
         let budgets = Arc::<Budgets>::default();
         let renewed = Arc::clone(&budgets);
@@ -97,12 +93,12 @@ fn line(request: &Request<'_>, reason: Reason) -> Vec<(&'static str, String)> {
     vec![
         // First, so that nothing that a client sends can pass for it.
         ("address", address.unwrap_or_else(|| "unknown".to_owned())),
-        ("user", text(user, LONGEST_USER)),
+        ("user", text(user, LONGEST_NAME)),
         ("reason", reason.as_str().to_owned()),
-        ("method", text(request.method, LONGEST_METHOD)),
-        ("uri", text(request.uri, LONGEST_URI)),
-        ("user_agent", text(request.user_agent, LONGEST_USER_AGENT)),
-        ("request_id", text(request.id, LONGEST_ID)),
+        ("method", text(request.method, LONGEST_NAME)),
+        ("uri", text(request.uri, LONGEST_TEXT)),
+        ("user_agent", text(request.user_agent, LONGEST_TEXT)),
+        ("request_id", text(request.id, LONGEST_NAME)),
     ]
 }
 
@@ -114,16 +110,11 @@ fn text(field: Field<'_>, longest: usize) -> String {
         Field::Repeated => return "(repeated)".to_owned(),
         Field::One(bytes) => bytes,
     };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => cut(text.chars(), longest),
-        Err(_) => cut(bytes.iter().copied().map(char::from), longest),
-    }
-}
-
-fn cut(mut characters: impl Iterator<Item = char>, longest: usize) -> String {
-    let mut text: String = characters.by_ref().take(longest).collect();
-    if characters.next().is_some() {
-        text.push_str("...");
+    let latin1 = |_| bytes.iter().copied().map(char::from).collect();
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap_or_else(latin1);
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+        text += "...";
     }
     text
 }
@@ -143,12 +134,10 @@ const TARGET: &str = "htgate::audit";
 /// How many lines a reason may have.
 const LINES_PER_SECOND: u64 = 100;
 const SECOND: Duration = Duration::from_secs(1);
-/// This and the next ones in characters.
-const LONGEST_USER: usize = 64;
-const LONGEST_METHOD: usize = 32;
-const LONGEST_URI: usize = 256;
-const LONGEST_USER_AGENT: usize = 256;
-const LONGEST_ID: usize = 64;
+/// The most characters of a user, a method or an ID.
+const LONGEST_NAME: usize = 64;
+/// The most characters of a URI or a User-Agent.
+const LONGEST_TEXT: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -64,10 +64,6 @@ pub(crate) fn start(log: &Log, format: LogFormat) {
 
 impl Log {
     /// An empty queue, and the thread that writes what comes.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no thread.
     pub(crate) fn open(metrics: Arc<Metrics>) -> io::Result<Self> {
         let (lines, queue) = sync_channel(QUEUE);
         let log = Self {
@@ -155,15 +151,17 @@ fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
 
 fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::Result<()> {
     let mut json = Map::new();
-    json.insert("time".to_owned(), json!(format!("{:.3}", Timestamp::now())));
-    json.insert("level".to_owned(), json!(record.level().as_str()));
-    json.insert("target".to_owned(), json!(record.target()));
+    let mut add = |name: &str, value: String| json.insert(name.to_owned(), json!(value));
+    add("time", format!("{:.3}", Timestamp::now()));
+    add("level", record.level().to_string());
+    add("target", record.target().to_owned());
     let message = record.args().to_string();
     if !message.is_empty() {
-        json.insert("message".to_owned(), json!(message));
+        add("message", message);
     }
-    let fields = fields(record).into_iter();
-    json.extend(fields.map(|(name, value)| (name, json!(value))));
+    for (name, value) in fields(record) {
+        add(&name, value);
+    }
     writeln!(line, "{}", serde_json::Value::Object(json))
 }
 

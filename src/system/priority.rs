@@ -10,10 +10,7 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 ///
 /// This is `SCHED_IDLE` (sched(7)) and not a nice value, which counts only within a session or
 /// control group: nginx is in another one, and would share the cores with us half and half.
-///
-/// # Errors
-///
-/// What the system refuses; lowering a priority needs no privilege.
+/// Lowering a priority needs no privilege.
 pub(crate) fn lower() -> io::Result<()> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)

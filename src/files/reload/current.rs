@@ -5,29 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::hash::DecoySeed;
-use crate::htpasswd::Users;
 use crate::observe::metrics::Metrics;
-use crate::store::{Rules, Snapshot, Store, Trouble};
+use crate::store::{Files, Snapshot, Store, Trouble};
 use crate::system::systemd;
-use crate::token::Signer;
-
-/// The last good content of each file.
-pub(super) struct Files {
-    pub(super) users: Arc<Users>,
-    pub(super) rules: Arc<Rules>,
-    pub(super) signer: Option<Arc<Signer>>,
-}
-
-impl Files {
-    fn snapshot(&self, seed: &DecoySeed) -> Snapshot {
-        Snapshot::new(
-            Arc::clone(&self.users),
-            Arc::clone(&self.rules),
-            self.signer.clone(),
-            seed,
-        )
-    }
-}
 
 /// What is wrong with one part of the files.
 #[derive(Clone, Default)]
@@ -54,7 +34,7 @@ impl Current {
     pub(super) fn new(files: Files, seed: DecoySeed, metrics: Arc<Metrics>, parts: usize) -> Self {
         metrics.reloads.inc();
         Self {
-            store: Arc::new(Store::new(files.snapshot(&seed))),
+            store: Arc::new(Store::new(Snapshot::new(files.clone(), &seed))),
             seed,
             metrics,
             files: Mutex::new(files),
@@ -68,22 +48,20 @@ impl Current {
         let mut files = lock(&self.files);
         change(&mut files);
         self.metrics.reloads.inc();
-        self.store.replace(files.snapshot(&self.seed))
+        self.store.replace(Snapshot::new(files.clone(), &self.seed))
     }
 
     /// Updates the line in `systemctl status`, and logs the users that the rules name and the users
     /// file does not. They may be added later.
     pub(super) fn report_state(&self) {
         let snapshot = self.store.read();
-        let users = snapshot.users();
+        let Files { users, rules, .. } = &snapshot.files;
         let mut status = format!("users: {}", users.count());
         if let Some(trouble) = self.store.trouble() {
             status += &format!("; last reload failed: {}", trouble.what);
         }
         systemd::status(&status);
-        let all = snapshot
-            .access()
-            .strangers(|name| users.find(name).is_some());
+        let all = rules.access.strangers(|name| users.find(name).is_some());
         let named = all.iter().take(MOST_UNKNOWN);
         let mut named: Vec<_> = named
             .map(|(name, rule)| format!("{name:?} (rule {rule})"))

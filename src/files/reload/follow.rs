@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::current::{Current, Files};
+use super::current::Current;
 use super::large::free;
 use super::source::Source;
 use super::watch::{Notice, Wake};
 use super::watchdog::Progress;
 use crate::observe::metrics::Metrics;
+use crate::store::Files;
 
 /// A file, or two that belong together, as it was last read.
 pub(super) trait Part: Send {
@@ -45,8 +46,8 @@ pub(super) struct Follower {
 impl Follower {
     /// The paths of its files, for a line of the log.
     pub(super) fn name(&self) -> String {
-        let paths = paths(&*self.part).into_iter();
-        let names: Vec<_> = paths.map(|path| path.display().to_string()).collect();
+        let names = paths(&*self.part).into_iter();
+        let names: Vec<_> = names.map(|path| path.display().to_string()).collect();
         names.join(", ")
     }
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
-use super::current::Files;
 use super::follow::Part;
 use super::source::Source;
 use super::watchdog::Progress;
 use crate::Fault;
 use crate::observe::metrics::Metrics;
+use crate::store::Files;
 use crate::token::{CERTIFICATE_NOTICE, PairError, Signer, TokenSettings};
 
 /// Both files as they were last read.
@@ -34,11 +34,8 @@ impl Keys {
         let key_pem = Zeroizing::new(key_pem);
         let (certificate, certificate_pem) = Source::open(settings.certificate.clone(), false)?;
         let signer = Signer::new(&settings, &key_pem, &certificate_pem).map_err(|error| {
-            let source = match error {
-                PairError::Key(_) => &key,
-                PairError::Certificate(_) | PairError::Mismatch => &certificate,
-            };
-            source.line(Fault::from(error))
+            let is_key = matches!(error, PairError::Key(_));
+            (if is_key { &key } else { &certificate }).line(Fault::from(error))
         })?;
         Ok(Self {
             settings,
@@ -65,16 +62,13 @@ impl Keys {
         // What was wrong before may be right by now.
         self.key.accept();
         self.certificate.accept();
-        let error = match result {
+        let (source, error) = match result {
             Ok(signer) => {
                 self.signer = Arc::new(signer);
                 return true;
             }
-            Err(error) => error,
-        };
-        let source = match error {
-            PairError::Key(_) => &mut self.key,
-            PairError::Certificate(_) | PairError::Mismatch => &mut self.certificate,
+            Err(error @ PairError::Key(_)) => (&mut self.key, error),
+            Err(error) => (&mut self.certificate, error),
         };
         source.refuse(&format!("{}; the last good key stays", Fault::from(error)));
         false

@@ -35,7 +35,7 @@ pub(super) fn on_idle_thread<T: Send>(large: bool, work: impl FnOnce() -> T + Se
 /// Drops a snapshot; one with many users on an idle thread, and never on a thread that answers: one
 /// that still reads it would be the last to hold it.
 pub(super) fn free(old: Arc<Snapshot>) {
-    if old.users().count() < MANY {
+    if old.files.users.count() < MANY {
         return;
     }
     // Without a thread it is dropped with the closure.

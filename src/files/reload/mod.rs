@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use self::current::{Current, Files};
+use self::current::Current;
 use self::follow::{Follower, Part, USERS};
 use self::keys::Keys;
 use self::rules::RulesFile;
@@ -30,7 +30,7 @@ use self::watch::{Notice, Wake};
 use self::watchdog::{Watched, watch};
 use crate::hash::{DecoySeed, Limits};
 use crate::observe::metrics::Metrics;
-use crate::store::{Rules, Store};
+use crate::store::{Files, Rules, Store};
 use crate::system::systemd;
 use crate::{Fault, token};
 
@@ -152,14 +152,10 @@ impl Reload {
         Trigger(wakes.collect())
     }
 
-    /// Keeps the store up to date until the process ends, or reports why it cannot.
-    ///
-    /// # Errors
-    ///
-    /// When the system gives no threads.
+    /// Keeps the store up to date, on threads of its own, until the process ends, or reports why it
+    /// cannot.
     pub(crate) fn run(self, end: &End) -> io::Result<()> {
-        let watched = |one: &Follower| Watched::new(one.number, one.name(), one.progress.clone());
-        let watched = self.followers.iter().map(watched).collect();
+        let watched = self.followers.iter().map(Watched::new).collect();
         let current = Arc::clone(&self.current);
         spawn("watchdog", end, move |end| watch(watched, &current, end))?;
         for follower in self.followers {
@@ -182,5 +178,9 @@ fn spawn(name: &str, end: &End, work: impl FnOnce(&End) + Send + 'static) -> io:
 
     let alive = Alive(end.clone());
     let thread = thread::Builder::new().name(name.to_owned());
-    thread.spawn(move || work(&alive.0)).map(drop)
+    let work = move || {
+        let alive = alive;
+        work(&alive.0);
+    };
+    thread.spawn(work).map(drop)
 }

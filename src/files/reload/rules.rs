@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ParseRules;
-use super::current::Files;
 use super::follow::Part;
 use super::source::Source;
 use super::watchdog::Progress;
 use crate::observe::metrics::Metrics;
-use crate::store::Rules;
+use crate::store::{Files, Rules};
 
 /// The configuration file as it was last read.
 pub(super) struct RulesFile {

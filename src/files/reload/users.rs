@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::current::Files;
 use super::follow::Part;
 use super::large::{is_large, on_idle_thread};
 use super::source::Source;
@@ -13,6 +12,7 @@ use crate::files::stable_read::is_blank;
 use crate::hash::Limits;
 use crate::htpasswd::{LineErrors, Users};
 use crate::observe::metrics::Metrics;
+use crate::store::Files;
 
 /// The users file as it was last read.
 pub(super) struct UsersFile {

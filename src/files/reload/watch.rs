@@ -29,33 +29,47 @@ pub(super) enum Wake {
 
 /// How changes of some files are noticed: by events where there are any, and by the clock.
 pub(super) struct Notice {
-    watch: Option<Watch>,
+    watcher: Option<RecommendedWatcher>,
+    /// Each watched directory with its device and inode: another one may take its name.
+    directories: BTreeMap<PathBuf, (u64, u64)>,
     /// The failures that have been logged.
     failures: Vec<String>,
     pub(super) poll: Duration,
     wakes: Receiver<Wake>,
     /// Kept so that the receiver always has a sender.
     pub(super) wake: Sender<Wake>,
+    shared: Arc<Shared>,
+}
+
+/// What the watcher's thread reads and writes as well.
+#[derive(Default)]
+struct Shared {
     /// Whether an event waits to be looked at: one is enough, and they may come fast.
-    event: Arc<AtomicBool>,
+    event: AtomicBool,
+    trail: Mutex<Trail>,
 }
 
 impl Notice {
     /// Watches these files from now on.
     pub(super) fn new(paths: &[&Path], poll: Duration, events: bool) -> Self {
         let (wake, wakes) = channel();
-        let event = Arc::<AtomicBool>::default();
-        let watch = events.then(|| Watch::new(wake.clone(), Arc::clone(&event)));
-        if let Some(Err(error)) = &watch {
+        let shared = Arc::<Shared>::default();
+        let watcher = events.then(|| {
+            // Only here: the end of a notifier is reported.
+            let notifier = Notifier(wake.clone(), Arc::clone(&shared));
+            notify::recommended_watcher(move |event| notifier.handle(event))
+        });
+        if let Some(Err(error)) = &watcher {
             log::warn!("no file events ({error}); files are looked at every {poll:?}");
         }
         let mut notice = Self {
-            watch: watch.and_then(Result::ok),
+            watcher: watcher.and_then(Result::ok),
+            directories: BTreeMap::new(),
             failures: Vec::new(),
             poll,
             wakes,
             wake,
-            event,
+            shared,
         };
         notice.follow(paths);
         notice
@@ -66,7 +80,7 @@ impl Notice {
         let rest = deadline.saturating_duration_since(Instant::now());
         let first = self.wakes.recv_timeout(rest).ok();
         // Before the look, which does not see what comes from now on.
-        self.event.store(false, Ordering::Relaxed);
+        self.shared.event.store(false, Ordering::Relaxed);
         let wakes: Vec<_> = first.into_iter().chain(self.wakes.try_iter()).collect();
         let poll = self.poll;
         for wake in &wakes {
@@ -77,47 +91,11 @@ impl Notice {
         wakes
     }
 
-    /// Watches wherever the links of these paths lead now.
+    /// Watches each directory in which a change could make these paths lead to other files now.
     pub(super) fn follow(&mut self, paths: &[&Path]) {
-        let Some(watch) = &mut self.watch else {
+        let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let (failures, poll) = (watch.follow(paths), self.poll);
-        for failure in failures.iter().filter(|it| !self.failures.contains(it)) {
-            log::warn!("cannot watch {failure}; changes there are noticed within {poll:?}");
-        }
-        self.failures = failures;
-    }
-}
-
-/// Watches each directory in which a change could make the paths lead to other files.
-struct Watch {
-    watcher: RecommendedWatcher,
-    /// Each watched directory with its device and inode: another one may take its name.
-    directories: BTreeMap<PathBuf, (u64, u64)>,
-    trail: Arc<Mutex<Trail>>,
-}
-
-impl Watch {
-    /// A watch that sends [`Wake::Look`] for each event that may matter.
-    fn new(wake: Sender<Wake>, event: Arc<AtomicBool>) -> notify::Result<Self> {
-        let trail = Arc::new(Mutex::new(Trail::default()));
-        let notifier = Notifier {
-            wake,
-            event,
-            trail: Arc::clone(&trail),
-        };
-        let watcher = notify::recommended_watcher(move |event| notifier.handle(event))?;
-        Ok(Self {
-            watcher,
-            directories: BTreeMap::new(),
-            trail,
-        })
-    }
-
-    /// Follows these paths, wherever their links lead now. Returns the directories that cannot
-    /// be watched, with the reason.
-    fn follow(&mut self, paths: &[&Path]) -> Vec<String> {
         let mut trail = Trail::default();
         paths.iter().for_each(|path| trail.walk(path));
         // A directory that is absent now is looked for again at the next poll.
@@ -127,12 +105,16 @@ impl Watch {
         };
         let wanted: BTreeMap<_, _> = trail.directories.iter().filter_map(identity).collect();
         // Set before the watches, so that the first event already finds it.
-        *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = trail;
+        *self
+            .shared
+            .trail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = trail;
         self.directories.retain(|directory, identity| {
             let stays = wanted.get(directory) == Some(identity);
             if !stays {
                 // The kernel may have dropped it already, together with the directory.
-                let _ = self.watcher.unwatch(directory);
+                let _ = watcher.unwatch(directory);
             }
             stays
         });
@@ -141,35 +123,37 @@ impl Watch {
             let Entry::Vacant(entry) = self.directories.entry(directory) else {
                 continue;
             };
-            match self.watcher.watch(entry.key(), RecursiveMode::NonRecursive) {
+            match watcher.watch(entry.key(), RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     entry.insert(identity);
                 }
                 Err(error) => failures.push(format!("{}: {error}", entry.key().display())),
             }
         }
-        failures
+        let poll = self.poll;
+        for failure in failures.iter().filter(|it| !self.failures.contains(it)) {
+            log::warn!("cannot watch {failure}; changes there are noticed within {poll:?}");
+        }
+        self.failures = failures;
     }
 }
 
-struct Notifier {
-    wake: Sender<Wake>,
-    event: Arc<AtomicBool>,
-    trail: Arc<Mutex<Trail>>,
-}
+/// Sends [`Wake::Look`] for each event that may matter.
+struct Notifier(Sender<Wake>, Arc<Shared>);
 
 impl Notifier {
     fn handle(&self, event: notify::Result<Event>) {
-        let wake = match event {
+        let Self(wake, shared) = self;
+        let why = match event {
             Ok(event) if event.need_rescan() => Wake::Missed("its queue overflowed".to_owned()),
-            Ok(event) if self.matters(&event) && !self.event.swap(true, Ordering::Relaxed) => {
+            Ok(event) if self.matters(&event) && !shared.event.swap(true, Ordering::Relaxed) => {
                 Wake::Look
             }
             Ok(_) => return,
             Err(error) => Wake::Missed(error.to_string()),
         };
         // Without a receiver the process is about to end.
-        let _ = self.wake.send(wake);
+        let _ = wake.send(why);
     }
 
     fn matters(&self, event: &Event) -> bool {
@@ -178,14 +162,14 @@ impl Notifier {
             // Our own reading causes such an event.
             return false;
         }
-        let trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        let trail = self.1.trail.lock().unwrap_or_else(PoisonError::into_inner);
         event.paths.iter().any(|path| trail.passes(path))
     }
 }
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        let _ = self.wake.send(Wake::Missed("the watcher ended".to_owned()));
+        let _ = self.0.send(Wake::Missed("the watcher ended".to_owned()));
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::End;
 use super::current::Current;
+use super::follow::Follower;
 
 /// How often a thread has asked the file system, and been answered: odd while it waits.
 #[derive(Default)]
@@ -39,11 +40,12 @@ impl Drop for Asking<'_> {
 }
 
 /// A thread that asks the file system, as the watchdog sees it.
+#[derive(Default)]
 pub(super) struct Watched {
-    pub(super) part: usize,
+    part: usize,
     /// The paths of its files.
-    pub(super) name: String,
-    pub(super) progress: Arc<Progress>,
+    name: String,
+    progress: Arc<Progress>,
     /// The progress at the last tick.
     seen: u64,
     /// For how many ticks the thread has waited for the same answer.
@@ -51,13 +53,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(part: usize, name: String, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(follower: &Follower) -> Self {
         Self {
-            part,
-            name,
-            progress,
-            seen: 0,
-            silent: 0,
+            part: follower.number,
+            name: follower.name(),
+            progress: Arc::clone(&follower.progress),
+            ..Self::default()
         }
     }
 
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn ticks_without_an_answer_are_counted() {
-        let mut watched = Watched::new(0, String::new(), Arc::default());
+        let mut watched = Watched::default();
         let progress = Arc::clone(&watched.progress);
         let _asking = progress.ask();
         assert_eq!(watched.tick(), (0, 0), "the first tick sees the question");
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_answer_begins_again_and_work_without_questions_does_not_count() {
-        let mut watched = Watched::new(0, String::new(), Arc::default());
+        let mut watched = Watched::default();
         let progress = Arc::clone(&watched.progress);
         let asking = progress.ask();
         for _ in 0..=10 {

@@ -54,11 +54,11 @@ impl Handover {
         } else {
             return Err(unfit("neither TCP nor a unix stream socket"));
         };
-        let listens = match &listener {
-            Listener::Tcp(tcp) => SockRef::from(tcp).is_listener()?,
-            Listener::Unix(unix) => SockRef::from(unix).is_listener()?,
+        let socket = match &listener {
+            Listener::Tcp(tcp) => SockRef::from(tcp),
+            Listener::Unix(unix) => SockRef::from(unix),
         };
-        if !listens {
+        if !socket.is_listener()? {
             return Err(unfit("a connection"));
         }
         match &listener {
@@ -74,11 +74,9 @@ impl Handover {
     /// Warns of sockets that are not taken: nginx would wait for ever there.
     pub(super) fn warn_if_unused(&self) {
         if self.sockets.len() > 0 {
-            log::warn!(
-                "systemd has handed over sockets ({}) that htgate does not use; use \
-                 --listen systemd",
-                self.names.join(", ")
-            );
+            let names = self.names.join(", ");
+            let what = "that htgate does not use; use --listen systemd";
+            log::warn!("systemd has handed over sockets ({names}) {what}");
         }
     }
 }

@@ -291,8 +291,8 @@ fn systemd_hears_of_every_state() {
     assert_eq!(login("bob"), 204, "ready again is true");
     fs::remove_file(&file).unwrap();
     let missing = format!(
-        "STATUS=users: 2; last reload failed: {}: the file does not exist; create it or mend the \
-         path; the last good content stays\n",
+        "STATUS=users: 2; last reload failed: {}: the file does not exist; create it, or correct \
+         the path; the last good content stays\n",
         file.display()
     );
     reload(&[&missing]);

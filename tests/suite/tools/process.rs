@@ -42,7 +42,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--listen", &unix],
             1,
-            "no socket is there; remove it",
+            "is not a socket; remove it",
         ),
         (
             &["--htpasswd", &users, "--config", &none],
