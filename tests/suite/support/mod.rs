@@ -172,6 +172,22 @@ pub fn signal(child: &Child, name: &str) {
 /// Sends a signal by name to a process, by its number.
 pub fn signal_id(id: u32, name: &str) {
     run(Command::new("kill").args([&format!("-{name}"), &id.to_string()]));
+    if name == "STOP" {
+        // Each thread stops when it is next scheduled, and may answer until then.
+        eventually("all its threads stop", Duration::from_secs(20), || {
+            is_stopped(id)
+        });
+    }
+}
+
+fn is_stopped(id: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    tasks.flatten().all(|task| {
+        // proc_pid_stat(5): the state follows the name, which is in parentheses.
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_none_or(|state| state.starts_with(['T', 't', 'Z']))
+    })
 }
 
 /// A file of this repository.
