@@ -1,11 +1,9 @@
 //! Blobs that are asked for from another repository.
 
-#![allow(unreachable_pub, reason = "a part of one test")]
-
 use super::rows::{Row, row};
 
 /// Uploads that would take a blob from somewhere else, in the query or in a form.
-pub fn mounts(secret: &str, library: &str) -> Vec<Row> {
+pub(super) fn mounts(secret: &str, library: &str) -> Vec<Row> {
     let queries = [
         ("mount=L&from=library/x", "w"),
         ("mount=L&from=library%2Fx", "w"),

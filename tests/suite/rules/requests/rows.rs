@@ -1,17 +1,15 @@
 //! Requests to every endpoint, and some that look like others than they are.
 
-#![allow(unreachable_pub, reason = "a part of one test")]
-
 /// A request, and the letters of those who may make it.
-pub struct Row {
-    pub method: String,
-    pub uri: String,
-    pub header: &'static str,
-    pub body: String,
-    pub may: &'static str,
+pub(super) struct Row {
+    pub(super) method: String,
+    pub(super) uri: String,
+    pub(super) header: &'static str,
+    pub(super) body: String,
+    pub(super) may: &'static str,
 }
 
-pub fn row(method: &str, uri: &str, may: &'static str) -> Row {
+pub(super) fn row(method: &str, uri: &str, may: &'static str) -> Row {
     Row {
         method: method.to_owned(),
         uri: uri.to_owned(),
@@ -23,7 +21,7 @@ pub fn row(method: &str, uri: &str, may: &'static str) -> Row {
 
 /// The endpoints of repositories that the rules name and of those that they do not, with names
 /// that look like endpoints.
-pub fn endpoints() -> Vec<Row> {
+pub(super) fn endpoints() -> Vec<Row> {
     const ENDPOINTS: [(&str, &str, &str); 19] = [
         ("GET", "/v2/N/manifests/latest", "rw"),
         ("HEAD", "/v2/N/manifests/latest", "rw"),
@@ -71,7 +69,7 @@ pub fn endpoints() -> Vec<Row> {
 }
 
 /// Paths that somebody could read in another way.
-pub fn paths() -> Vec<Row> {
+pub(super) fn paths() -> Vec<Row> {
     let long = format!("/v2/team/{}/tags/list", "a".repeat(250));
     let too_long = format!("/v2/team/{}/tags/list", "a".repeat(251));
     let rows = [
@@ -202,7 +200,7 @@ pub fn paths() -> Vec<Row> {
 }
 
 /// Methods and headers that claim to be something else.
-pub fn claims() -> Vec<Row> {
+pub(super) fn claims() -> Vec<Row> {
     let uri = "/v2/team/app/manifests/latest";
     let secret = "/v2/secret/repo/manifests/latest";
     let methods = [
