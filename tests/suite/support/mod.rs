@@ -126,7 +126,7 @@ pub const PACKAGES: &[(&str, &[&str])] = &[
     ("nginx", &["nginx"]),
     ("openssl", &["openssl"]),
     ("podman", &["podman"]),
-    ("procps", &["pgrep"]),
+    ("procps", &["kill", "pgrep"]),
     ("prometheus", &["promtool"]),
     ("python3-venv", &["python3"]),
     ("skopeo", &["skopeo"]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Gate, folder, line, repository, run, said};
+use crate::support::{Gate, PACKAGES, folder, line, repository, run, said};
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap()
@@ -154,4 +154,15 @@ fn every_check_is_in_the_tables_with_its_severity() {
         })
         .collect();
     assert_eq!(documented, declared);
+}
+
+/// What the tests say is missing is what `make test` installs.
+#[test]
+fn every_package_that_is_installed_has_its_programs() {
+    let script = read("scripts/test.sh");
+    let (_, list) = script.split_once("\nsh scripts/install.sh ").unwrap();
+    let list = list.replace("\\\n", " ");
+    let installed: BTreeSet<_> = list.lines().next().unwrap().split_whitespace().collect();
+    let known: BTreeSet<_> = PACKAGES.iter().map(|(package, _)| *package).collect();
+    assert_eq!(known, installed, "PACKAGES and scripts/test.sh");
 }
