@@ -2,7 +2,7 @@
 
 use super::super::{CheckRule, Finding};
 use super::at;
-use super::location::{Asking, Tell};
+use super::location::{HtgateLocation, Tell};
 use super::scope::{Id, ScopeTree, own};
 use super::upstream::PassTarget;
 
@@ -79,14 +79,14 @@ pub(super) fn find(tree: &ScopeTree<'_>, findings: &mut Vec<Finding>) -> Gates {
 /// What every auth location must say.
 pub(super) fn check(tree: &ScopeTree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
     for id in &gates.0 {
-        if let Some(location) = Asking::new(tree, *id, "auth location") {
+        if let Some(location) = HtgateLocation::new(tree, *id, "auth location") {
             let gate = GateCheck(location);
             gate.check(&mut |rule, said, message| findings.push(at(rule, &said.place, message)));
         }
     }
 }
 
-struct GateCheck<'a>(Asking<'a>);
+struct GateCheck<'a>(HtgateLocation<'a>);
 
 impl GateCheck<'_> {
     fn check(&self, tell: &mut Tell<'_>) {

@@ -6,7 +6,7 @@ use super::syntax::Directive;
 use super::upstream::backends;
 
 /// The location.
-pub(super) struct Asking<'a> {
+pub(super) struct HtgateLocation<'a> {
     pub(super) tree: &'a ScopeTree<'a>,
     pub(super) id: Id,
     pub(super) opener: &'a Directive,
@@ -16,7 +16,7 @@ pub(super) struct Asking<'a> {
 
 pub(super) type Tell<'a> = dyn FnMut(CheckRule, &Directive, &str) + 'a;
 
-impl<'a> Asking<'a> {
+impl<'a> HtgateLocation<'a> {
     /// None for a whole file.
     pub(super) fn new(tree: &'a ScopeTree<'a>, id: Id, kind: &'static str) -> Option<Self> {
         let opener = tree.opener(id)?;

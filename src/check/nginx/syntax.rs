@@ -61,7 +61,7 @@ struct Reader<'a> {
     line: u64,
 }
 
-enum Token {
+enum Lexeme {
     Word(String),
     Semicolon,
     Open,
@@ -80,21 +80,21 @@ impl Reader<'_> {
                 line = self.line;
             }
             let block = match token {
-                Token::Word(word) => {
+                Lexeme::Word(word) => {
                     words.push(word);
                     continue;
                 }
-                Token::Close if words.is_empty() && depth > 0 => return Ok(directives),
-                Token::End if words.is_empty() && depth == 0 => return Ok(directives),
-                Token::Close => return Err(self.error("a '}' that closes nothing")),
-                Token::End => return Err(self.error("the file ends within a directive or block")),
-                Token::Semicolon => None,
-                Token::Open if depth == DEEPEST => return Err(self.error("too many blocks")),
-                Token::Open if words.first().is_some_and(|name| name.ends_with(LUA)) => {
+                Lexeme::Close if words.is_empty() && depth > 0 => return Ok(directives),
+                Lexeme::End if words.is_empty() && depth == 0 => return Ok(directives),
+                Lexeme::Close => return Err(self.error("a '}' that closes nothing")),
+                Lexeme::End => return Err(self.error("the file ends within a directive or block")),
+                Lexeme::Semicolon => None,
+                Lexeme::Open if depth == DEEPEST => return Err(self.error("too many blocks")),
+                Lexeme::Open if words.first().is_some_and(|name| name.ends_with(LUA)) => {
                     self.skip_block()?;
                     Some(Vec::new())
                 }
-                Token::Open => Some(self.block(depth + 1)?),
+                Lexeme::Open => Some(self.block(depth + 1)?),
             };
             let mut words = std::mem::take(&mut words).into_iter();
             let Some(name) = words.next() else {
@@ -112,13 +112,13 @@ impl Reader<'_> {
         }
     }
 
-    fn token(&mut self) -> Result<Token, SyntaxError> {
+    fn token(&mut self) -> Result<Lexeme, SyntaxError> {
         loop {
             match self.next() {
-                None => return Ok(Token::End),
-                Some(';') => return Ok(Token::Semicolon),
-                Some('{') => return Ok(Token::Open),
-                Some('}') => return Ok(Token::Close),
+                None => return Ok(Lexeme::End),
+                Some(';') => return Ok(Lexeme::Semicolon),
+                Some('{') => return Ok(Lexeme::Open),
+                Some('}') => return Ok(Lexeme::Close),
                 Some('#') => while self.next().is_some_and(|c| c != '\n') {},
                 Some(quote @ ('"' | '\'')) => return self.quoted(quote),
                 Some(c) if is_space(c) => (),
@@ -127,19 +127,19 @@ impl Reader<'_> {
         }
     }
 
-    fn quoted(&mut self, quote: char) -> Result<Token, SyntaxError> {
+    fn quoted(&mut self, quote: char) -> Result<Lexeme, SyntaxError> {
         let mut word = String::new();
         loop {
             match self.next() {
                 None => return Err(self.error("the file ends within quotes")),
                 Some('\\') => self.escape(&mut word),
-                Some(c) if c == quote => return Ok(Token::Word(word)),
+                Some(c) if c == quote => return Ok(Lexeme::Word(word)),
                 Some(c) => word.push(c),
             }
         }
     }
 
-    fn bare(&mut self, first: char) -> Token {
+    fn bare(&mut self, first: char) -> Lexeme {
         let mut word = String::new();
         let mut next = Some(first);
         while let Some(c) = next {
@@ -153,7 +153,7 @@ impl Reader<'_> {
             let goes_on = |c: &char| in_variable || !(is_space(*c) || matches!(c, ';' | '{'));
             next = self.chars.next_if(goes_on);
         }
-        Token::Word(word)
+        Lexeme::Word(word)
     }
 
     /// What follows a backslash. It stays where nginx lets it stay.

@@ -4,7 +4,7 @@
 use super::super::{CheckRule, Finding};
 use super::at;
 use super::gate::Gates;
-use super::location::{Asking, Tell, is_variable};
+use super::location::{HtgateLocation, Tell, is_variable};
 use super::scope::{Id, ScopeTree, own};
 use super::syntax::Directive;
 use super::upstream::{PassTarget, backends};
@@ -60,7 +60,7 @@ pub(super) fn check(
     let mut tell =
         |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
     for id in &tokens.0 {
-        if let Some(location) = Asking::new(tree, *id, "token location") {
+        if let Some(location) = HtgateLocation::new(tree, *id, "token location") {
             check_place(&location, &mut tell);
             check_request(&location, &mut tell);
             let what = "a remembered token is given to whoever asks next";
@@ -71,7 +71,7 @@ pub(super) fn check(
             .around(*id, "server")
             .and_then(|server| tree.location(server, REGISTRY))
             .filter(|registry| own(tree.inside(*registry), "proxy_pass").count() > 0)
-            .and_then(|registry| Asking::new(tree, registry, "registry's location"));
+            .and_then(|registry| HtgateLocation::new(tree, registry, "registry's location"));
         if let Some(registry) = registry {
             check_registry(&registry, gates, &mut tell);
         }
@@ -79,7 +79,7 @@ pub(super) fn check(
 }
 
 /// The registry in the server of a token location: tokens must reach it.
-fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
+fn check_registry(registry: &HtgateLocation<'_>, gates: &Gates, tell: &mut Tell<'_>) {
     if gates.guard(registry.tree, registry.id) {
         let message = "tokens are refused here, where htgate asks for a password; if the registry \
                        has 'auth: token:', put 'auth_request off;' here, and else leave \
@@ -100,8 +100,8 @@ fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
 }
 
 /// Where it stands.
-fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
-    let Asking {
+fn check_place(location: &HtgateLocation<'_>, tell: &mut Tell<'_>) {
+    let HtgateLocation {
         tree, id, opener, ..
     } = location;
     if is_registry(path(tree, *id)) {
@@ -120,7 +120,7 @@ fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
 }
 
 /// What it sends along.
-fn check_request(location: &Asking<'_>, tell: &mut Tell<'_>) {
+fn check_request(location: &HtgateLocation<'_>, tell: &mut Tell<'_>) {
     // Or all clients were one, and the guesses of one were held against all.
     location.check_header("X-Real-IP", "$remote_addr", tell);
     for (name, value) in [
