@@ -223,11 +223,14 @@ mod tests {
     #[test]
     fn no_gate_at_all() {
         let seen = findings("nginx.conf", "http { server { listen 80; } }");
-        assert_eq!((seen[0].rule, seen[0].line), (CheckRule::NoGate, None));
+        assert_eq!(
+            (seen[0].rule, seen[0].fault.line),
+            (CheckRule::NoGate, None)
+        );
         let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
                      internal; proxy_pass http://htgate/; } }";
         let seen = findings("site.conf", wrong);
-        let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.line)).collect();
+        let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.fault.line)).collect();
         assert_eq!(
             lines,
             [(CheckRule::NoGate, None), (CheckRule::NoGate, Some(3))]

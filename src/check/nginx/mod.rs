@@ -9,7 +9,8 @@ mod syntax;
 mod tokens;
 mod upstream;
 
-use super::{CheckRule, Finding, finding};
+use super::{CheckRule, Finding};
+use crate::Fault;
 use scope::ScopeTree;
 use syntax::{Directive, Position};
 
@@ -52,8 +53,15 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
             unique.push(finding);
         }
     }
-    unique.sort_by(|a, b| (&a.file, a.line, a.rule).cmp(&(&b.file, b.line, b.rule)));
+    unique.sort_by(|a, b| (&a.file, a.fault.line, a.rule).cmp(&(&b.file, b.fault.line, b.rule)));
     unique
+}
+
+/// Until every message here comes in two.
+fn finding(rule: CheckRule, file: &str, line: Option<u64>, words: &str) -> Finding {
+    let (what, remedy) = words.split_once("; ").unwrap_or((words, ""));
+    let fault = Fault::new(what, remedy);
+    Finding::new(rule, file, Fault { line, ..fault })
 }
 
 fn at(rule: CheckRule, place: &Position, message: &str) -> Finding {

@@ -192,6 +192,7 @@ mod tests {
                 .find(|(path, _)| *path == finding.file)
                 .unwrap();
             let line = finding
+                .fault
                 .line
                 .and_then(|line| text.lines().nth(line as usize - 1));
             line.unwrap_or_default().trim().to_owned()
