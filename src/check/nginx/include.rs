@@ -1,78 +1,67 @@
 //! The files that `nginx -T` prints, one after the other, put together again as nginx reads them:
 //! each `include` is replaced by what it names.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::syntax::{Directive, Position, SyntaxError, parse};
+use super::super::{CheckRule, Finding};
+use super::syntax::{Directive, Position, parse};
 
-/// A whole configuration.
-#[derive(Debug)]
-pub(super) struct Configuration {
-    pub(super) directives: Vec<Directive>,
-    /// Includes of files that we were not given.
-    pub(super) absent: Vec<Position>,
-    /// The main file.
-    pub(super) file: Rc<str>,
-}
-
-/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`.
-pub(super) fn read(name: &str, text: &str) -> Result<Configuration, SyntaxError> {
-    let files: Vec<(Rc<str>, &str)> = split(name, text);
-    let mut parsed = Vec::new();
-    for (file, text) in &files {
-        parsed.push((Rc::clone(file), parse(file, text)?));
+/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`, as the
+/// block of a directive that has no name. Finds includes of files that we were not given.
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<Directive, Finding> {
+    let files = split(name, text);
+    let main: Rc<str> = files.first().map_or(name, |(path, _)| path).into();
+    let mut parsed = BTreeMap::new();
+    for (path, text) in files {
+        let file = Rc::from(path);
+        let directives = parse(&file, &text)?;
+        // A file that is included twice may be printed twice.
+        parsed.entry(file).or_insert(directives);
     }
-    let file = files
-        .first()
-        .map_or_else(|| name.into(), |(file, _)| Rc::clone(file));
-    let mut absent = Vec::new();
-    let directives = match parsed.first() {
-        Some((_, main)) => {
-            let folder = Path::new(&*file).parent().unwrap_or_else(|| Path::new(""));
-            let files = IncludedFiles {
-                folder,
-                parsed: &parsed,
-            };
-            files.put_together(main, 0, &mut absent)?
-        }
-        None => Vec::new(),
+    let files = IncludedFiles {
+        folder: Path::new(&*main).parent().unwrap_or_else(|| Path::new("")),
+        parsed: &parsed,
     };
-    Ok(Configuration {
-        directives,
-        absent,
-        file,
+    let directives = parsed.get(&main).map_or(&[][..], Vec::as_slice);
+    let block = files.put_together(directives, 0, findings)?;
+    Ok(Directive {
+        name: String::new(),
+        arguments: Vec::new(),
+        block: Some(block),
+        place: Position {
+            file: Rc::clone(&main),
+            line: 1,
+        },
     })
 }
 
-/// The files in the order of their first use, the main one first.
-fn split<'a>(name: &str, text: &'a str) -> Vec<(Rc<str>, &'a str)> {
-    let mut files: Vec<(Rc<str>, usize, usize)> = Vec::new();
-    let mut at = 0;
+/// The files with their names in the order of their first use, the main one first.
+fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
+    let mut files: Vec<(&str, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
-        if let Some(path) = line
-            .trim_end()
-            .strip_prefix(MARK)
-            .and_then(|l| l.strip_suffix(':'))
-        {
-            if let Some((_, _, end)) = files.last_mut() {
-                *end = at;
-            }
-            files.push((path.into(), at + line.len(), text.len()));
+        let mark = line.trim_end().strip_prefix("# configuration file ");
+        if let Some(path) = mark.and_then(|mark| mark.strip_suffix(':')) {
+            files.push((path, String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
         }
-        at += line.len();
     }
     if files.is_empty() {
-        return vec![(name.into(), text)];
+        files.push((name, text.to_owned()));
     }
-    let cut = |(path, start, end)| (path, text.get(start..end).unwrap_or_default());
-    files.into_iter().map(cut).collect()
+    files
 }
 
 struct IncludedFiles<'a> {
     /// Where the main file is: relative names are meant from there.
     folder: &'a Path,
-    parsed: &'a [(Rc<str>, Vec<Directive>)],
+    parsed: &'a BTreeMap<Rc<str>, Vec<Directive>>,
 }
 
 impl IncludedFiles<'_> {
@@ -80,42 +69,35 @@ impl IncludedFiles<'_> {
         &self,
         directives: &[Directive],
         depth: u8,
-        absent: &mut Vec<Position>,
-    ) -> Result<Vec<Directive>, SyntaxError> {
+        findings: &mut Vec<Finding>,
+    ) -> Result<Vec<Directive>, Finding> {
         let mut whole = Vec::new();
         for directive in directives {
-            let place = &directive.place;
             if depth == DEEPEST {
                 let what = "files that include each other, or too many blocks";
-                return Err(SyntaxError {
-                    place: place.clone(),
-                    what,
-                });
+                return Err(directive.place.unreadable(what));
             }
             if directive.name != "include" {
                 let mut directive = directive.clone();
                 if let Some(block) = &directive.block {
-                    directive.block = Some(self.put_together(block, depth + 1, absent)?);
+                    directive.block = Some(self.put_together(block, depth + 1, findings)?);
                 }
                 whole.push(directive);
                 continue;
             }
             let pattern = self.folder.join(directive.first());
             let pattern = pattern.to_string_lossy();
-            let mut found: Vec<_> = self
-                .parsed
-                .iter()
-                .filter(|(file, _)| matches(&pattern, file))
-                .collect();
-            found.sort_by(|(a, _), (b, _)| a.cmp(b));
-            // A file that is included twice may be printed twice.
-            found.dedup_by(|(a, _), (b, _)| a == b);
+            let fits = |(file, _): &(&Rc<str>, _)| matches(&pattern, file);
+            let mut found = self.parsed.iter().filter(fits).peekable();
             // nginx -T prints every file that there is: a pattern that fits none is none's.
-            if found.is_empty() && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '['])) {
-                absent.push(place.clone());
+            let is_alone = self.parsed.len() == 1;
+            if found.peek().is_none() && (is_alone || !pattern.contains(['*', '?', '['])) {
+                let what = "this file is not given, so what it says is not seen";
+                let remedy = "pipe the output of 'nginx -T' into this";
+                findings.push(directive.finding(CheckRule::Syntax, what, remedy));
             }
             for (_, included) in found {
-                whole.extend(self.put_together(included, depth + 1, absent)?);
+                whole.extend(self.put_together(included, depth + 1, findings)?);
             }
         }
         Ok(whole)
@@ -124,46 +106,34 @@ impl IncludedFiles<'_> {
 
 /// Whether a path fits a pattern of the shell. No `*` or `?` stands for a slash.
 fn matches(pattern: &str, path: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => path.is_empty(),
-        Some('*') => {
-            let ends = path.char_indices().map(|(at, _)| at).chain([path.len()]);
-            ends.map(|at| path.split_at(at))
-                .take_while(|(passed, _)| !passed.contains('/'))
-                .any(|(_, left)| matches(rest.as_str(), left))
-        }
-        Some(first) => {
-            let mut left = path.chars();
-            let Some(c) = left.next() else { return false };
-            let (fits, rest) = match (first, rest.as_str().split_once(']')) {
-                ('?', _) => (c != '/', rest.as_str()),
-                ('[', Some((class, rest))) => (in_class(class, c), rest),
-                _ => (c == first, rest.as_str()),
-            };
-            fits && matches(rest, left.as_str())
-        }
+    let (mut rest, mut left) = (pattern.chars(), path.chars());
+    let (first, c) = (rest.next(), left.next());
+    if first == Some('*') {
+        let goes_on = c.is_some_and(|c| c != '/') && matches(pattern, left.as_str());
+        return goes_on || matches(rest.as_str(), path);
     }
+    let (Some(first), Some(c)) = (first, c) else {
+        return first == c;
+    };
+    let (fits, rest) = match (first, rest.as_str().split_once(']')) {
+        ('?', _) => (c != '/', rest.as_str()),
+        ('[', Some((class, rest))) => (in_class(class, c), rest),
+        _ => (c == first, rest.as_str()),
+    };
+    fits && matches(rest, left.as_str())
 }
 
 fn in_class(class: &str, c: char) -> bool {
-    let (negated, class) = match class.strip_prefix(['!', '^']) {
-        Some(class) => (true, class),
-        None => (false, class),
-    };
-    let mut members = class.chars().peekable();
+    let members = class.trim_start_matches(['!', '^']);
+    let mut rest = members.chars().peekable();
     let mut found = false;
-    while let Some(from) = members.next() {
-        let to = members
-            .next_if_eq(&'-')
-            .and_then(|_| members.next())
-            .unwrap_or(from);
-        found |= (from..=to).contains(&c);
+    while let Some(from) = rest.next() {
+        let to = rest.next_if_eq(&'-').and_then(|_| rest.next());
+        found |= (from..=to.unwrap_or(from)).contains(&c);
     }
-    found != negated
+    found != (members != class)
 }
 
-const MARK: &str = "# configuration file ";
 /// Deeper than anybody includes, and not too deep for the stack.
 const DEEPEST: u8 = 100;
 
@@ -200,9 +170,10 @@ mod tests {
                     # configuration file /e/d/a.conf:\nserver {\n  include /e/s.conf;\n}\n\n\
                     # configuration file /e/s.conf:\n\nreturn 204;\n\n\
                     # configuration file /e/d/b.conf:\nserver { }\n";
-        let configuration = read("-", text).unwrap();
-        assert!(configuration.absent.is_empty());
-        let http = &configuration.directives[0];
+        let mut absent = Vec::new();
+        let main = read("-", text, &mut absent).unwrap();
+        assert_eq!(absent, []);
+        let http = &main.inside()[0];
         let servers = http.inside();
         assert_eq!(servers.len(), 2);
         let inner = &servers[0].inside()[0];
@@ -219,10 +190,12 @@ mod tests {
 
     #[test]
     fn includes_that_lead_nowhere() {
-        let alone = read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n").unwrap();
-        let lines: Vec<_> = alone.absent.iter().map(|place| place.line).collect();
-        assert_eq!(lines, [2, 3]);
-        let circle = read("-", "# configuration file /a:\ninclude /a;\n");
-        assert!(circle.unwrap_err().what.contains("include each other"));
+        let mut absent = Vec::new();
+        read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n", &mut absent).unwrap();
+        let lines: Vec<_> = absent.iter().map(|it| it.fault.line).collect();
+        assert_eq!(lines, [Some(2), Some(3)]);
+        let circle = "# configuration file /a:\ninclude /a;\n";
+        let circle = read("-", circle, &mut absent).unwrap_err();
+        assert!(circle.fault.what.contains("include each other"));
     }
 }

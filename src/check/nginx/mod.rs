@@ -11,41 +11,32 @@ mod upstream;
 
 use super::{CheckRule, Finding};
 use crate::Fault;
-use scope::ScopeTree;
-use syntax::{Directive, Position};
+use scope::{Scope, ScopeTree};
 
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
 pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
-    let configuration = match include::read(name, text) {
-        Ok(configuration) => configuration,
-        Err(error) => {
-            let message = format!("{}; see what 'nginx -t' says", error.what);
-            return vec![at(CheckRule::Syntax, &error.place, &message)];
-        }
-    };
     let mut findings = Vec::new();
-    for place in &configuration.absent {
-        let message = "this file is not given, so what it says is not seen; \
-                       pipe the output of 'nginx -T' into this";
-        findings.push(at(CheckRule::Syntax, place, message));
+    let main = match include::read(name, text, &mut findings) {
+        Ok(main) => main,
+        Err(finding) => return vec![finding],
+    };
+    let tree = &ScopeTree::new(&main);
+    let gates = gate::find(tree, &mut findings);
+    let tokens = tokens::find(tree, &gates);
+    let site = Site {
+        tree,
+        gates,
+        tokens,
+    };
+    if site.gates.is_empty() && site.tokens.is_empty() {
+        let what = "no auth_request leads to htgate's /auth";
+        let fault = Fault::new(what, "include htgate-server.conf in the server to guard");
+        findings.push(Finding::new(CheckRule::NoGate, &main.place.file, fault));
     }
-    let tree = ScopeTree::new(&configuration);
-    let gates = gate::find(&tree, &mut findings);
-    let tokens = tokens::find(&tree, &gates);
-    if gates.is_empty() && tokens.is_empty() {
-        let message = "no auth_request leads to htgate's /auth; \
-                       include htgate-server.conf in the server to guard";
-        findings.push(finding(
-            CheckRule::NoGate,
-            &configuration.file,
-            None,
-            message,
-        ));
-    }
-    gate::check(&tree, &gates, &mut findings);
-    tokens::check(&tree, &gates, &tokens, &mut findings);
-    bypass::check(&tree, &gates, &tokens, &mut findings);
+    gate::check(&site, &mut findings);
+    tokens::check(&site, &mut findings);
+    bypass::check(&site, &mut findings);
     // What several locations inherit is one fault.
     let mut unique: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -57,27 +48,21 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     unique
 }
 
-/// Until every message here comes in two.
-fn finding(rule: CheckRule, file: &str, line: Option<u64>, words: &str) -> Finding {
-    let (what, remedy) = words.split_once("; ").unwrap_or((words, ""));
-    let fault = Fault::new(what, remedy);
-    Finding::new(rule, file, Fault { line, ..fault })
+/// A configuration, and its locations that ask htgate.
+struct Site<'a> {
+    tree: &'a ScopeTree<'a>,
+    /// The auth locations that lead to htgate.
+    gates: Vec<Scope<'a>>,
+    /// The locations that lead to htgate's token endpoint.
+    tokens: Vec<Scope<'a>>,
 }
 
-fn at(rule: CheckRule, place: &Position, message: &str) -> Finding {
-    finding(rule, &place.file, Some(place.line), message)
-}
-
-/// The directives that hand a request to somebody else.
-fn is_pass(directive: &Directive) -> bool {
-    const PASSES: [&str; 5] = [
-        "proxy_pass",
-        "fastcgi_pass",
-        "uwsgi_pass",
-        "scgi_pass",
-        "grpc_pass",
-    ];
-    PASSES.contains(&directive.name.as_str())
+impl Site<'_> {
+    /// Whether a request to this level is asked for a password first.
+    fn guards(&self, scope: Scope<'_>) -> bool {
+        let asked = gate::asks(scope).and_then(|said| scope.location(said.first()));
+        asked.is_some_and(|asked| self.gates.contains(&asked))
+    }
 }
 
 #[cfg(test)]

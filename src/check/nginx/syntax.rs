@@ -5,6 +5,9 @@ use std::iter::Peekable;
 use std::rc::Rc;
 use std::str::Chars;
 
+use super::super::{CheckRule, Finding};
+use crate::Fault;
+
 /// One directive, with its block if it has one.
 #[derive(Clone, Debug)]
 pub(super) struct Directive {
@@ -36,17 +39,40 @@ impl Directive {
     pub(super) fn inside(&self) -> &[Self] {
         self.block.as_deref().unwrap_or_default()
     }
+
+    /// Those of this name inside.
+    pub(super) fn own(&self, name: &str) -> impl Iterator<Item = &Self> {
+        self.inside().iter().filter(move |it| it.name == name)
+    }
+
+    /// Those inside that hand a request to somebody else.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &Self> {
+        let inside = self.inside().iter();
+        inside.filter(|it| PASSES.contains(&it.name.as_str()))
+    }
+
+    /// What is wrong here, and what to do about it.
+    pub(super) fn finding(
+        &self,
+        rule: CheckRule,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
+        let fault = Fault::new(what, remedy).at(self.place.line);
+        Finding::new(rule, &self.place.file, fault)
+    }
 }
 
-/// What nginx would not take either.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) place: Position,
-    pub(super) what: &'static str,
+impl Position {
+    /// What nginx would not take either.
+    pub(super) fn unreadable(&self, what: &str) -> Finding {
+        let fault = Fault::new(what, "see what 'nginx -t' says").at(self.line);
+        Finding::new(CheckRule::Syntax, &self.file, fault)
+    }
 }
 
 /// Reads one file.
-pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Vec<Directive>, SyntaxError> {
+pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Vec<Directive>, Finding> {
     let mut reader = Reader {
         file: Rc::clone(file),
         chars: text.chars().peekable(),
@@ -70,7 +96,7 @@ enum Lexeme {
 }
 
 impl Reader<'_> {
-    fn block(&mut self, depth: u8) -> Result<Vec<Directive>, SyntaxError> {
+    fn block(&mut self, depth: u8) -> Result<Vec<Directive>, Finding> {
         let mut directives = Vec::new();
         let mut words: Vec<String> = Vec::new();
         let mut line = self.line;
@@ -104,15 +130,12 @@ impl Reader<'_> {
                 name,
                 arguments: words.collect(),
                 block,
-                place: Position {
-                    file: Rc::clone(&self.file),
-                    line,
-                },
+                place: self.place(line),
             });
         }
     }
 
-    fn token(&mut self) -> Result<Lexeme, SyntaxError> {
+    fn token(&mut self) -> Result<Lexeme, Finding> {
         loop {
             match self.next() {
                 None => return Ok(Lexeme::End),
@@ -127,7 +150,7 @@ impl Reader<'_> {
         }
     }
 
-    fn quoted(&mut self, quote: char) -> Result<Lexeme, SyntaxError> {
+    fn quoted(&mut self, quote: char) -> Result<Lexeme, Finding> {
         let mut word = String::new();
         loop {
             match self.next() {
@@ -169,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// Past the end of a block that is Lua: its braces come in pairs, outside of its strings.
-    fn skip_block(&mut self) -> Result<(), SyntaxError> {
+    fn skip_block(&mut self) -> Result<(), Finding> {
         let mut open = 1;
         while open > 0 {
             match self.next() {
@@ -196,12 +219,13 @@ impl Reader<'_> {
         Some(c)
     }
 
-    fn error(&self, what: &'static str) -> SyntaxError {
-        let place = Position {
-            file: Rc::clone(&self.file),
-            line: self.line,
-        };
-        SyntaxError { place, what }
+    fn place(&self, line: u64) -> Position {
+        let file = Rc::clone(&self.file);
+        Position { file, line }
+    }
+
+    fn error(&self, what: &str) -> Finding {
+        self.place(self.line).unreadable(what)
     }
 }
 
@@ -211,6 +235,13 @@ fn is_space(c: char) -> bool {
 
 /// Deeper than anybody nests blocks, and not too deep for the stack.
 const DEEPEST: u8 = 50;
+const PASSES: [&str; 5] = [
+    "proxy_pass",
+    "fastcgi_pass",
+    "uwsgi_pass",
+    "scgi_pass",
+    "grpc_pass",
+];
 const LUA: &str = "_by_lua_block";
 
 #[cfg(test)]
@@ -236,7 +267,7 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let seen = match parse(&"f".into(), text) {
             Ok(directives) => show(&directives),
-            Err(error) => format!("{}: {}", error.place.line, error.what),
+            Err(error) => format!("{}: {}", error.fault.line.unwrap(), error.fault.what),
         };
         assert_eq!(seen, expected, "{text}");
     }

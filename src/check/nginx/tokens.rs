@@ -2,127 +2,107 @@
 //! whose clients get tokens checks them itself, so that nothing needs to stand before it.
 
 use super::super::{CheckRule, Finding};
-use super::at;
-use super::gate::Gates;
-use super::location::{HtgateLocation, Tell, is_variable};
-use super::scope::{Id, ScopeTree, own};
+use super::Site;
+use super::gate::asks;
+use super::location::{HtgateLocation, is_variable};
+use super::scope::{Scope, ScopeTree};
 use super::syntax::Directive;
-use super::upstream::{PassTarget, backends};
+use super::upstream::{backends, proxy_pass};
 use crate::token::OTHER_PATHS;
 
-/// The locations that lead to htgate's token endpoint.
-pub(super) struct TokenLocations(Vec<Id>);
-
-impl TokenLocations {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
+impl Site<'_> {
     /// Whether a level needs no gate: it gives tokens itself, or it is the registry of a server
     /// that gives them.
-    pub(super) fn stand_for(&self, tree: &ScopeTree<'_>, id: Id) -> bool {
-        let server = tree.around(id, "server");
-        let is_same = |token: &Id| tree.around(*token, "server") == server;
-        self.0.contains(&id) || (self.0.iter().any(is_same) && is_registry(path(tree, id)))
+    pub(super) fn has_tokens_for(&self, scope: Scope<'_>) -> bool {
+        let server = scope.around("server");
+        let mut servers = self.tokens.iter().map(|token| token.around("server"));
+        self.tokens.contains(&scope)
+            || (is_registry(path(scope)) && servers.any(|other| other == server))
     }
 }
 
 /// Finds them: whatever leads to htgate and to none of its other paths, as the path of tokens is
 /// for each to choose.
-pub(super) fn find(tree: &ScopeTree<'_>, gates: &Gates) -> TokenLocations {
-    let asked: Vec<_> = gates.ids().flat_map(|id| backends(tree, id)).collect();
-    let leads = |id: &Id| {
-        let Some(pass) = own(tree.inside(*id), "proxy_pass").last() else {
+pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, gates: &[Scope<'a>]) -> Vec<Scope<'a>> {
+    let asked: Vec<_> = gates.iter().flat_map(|gate| backends(*gate)).collect();
+    let leads = |scope: &Scope<'_>| {
+        let Some((_, target)) = proxy_pass(*scope) else {
             return false;
         };
-        let target = PassTarget::parse(pass.first());
+        let is_asked = |address| asked.iter().any(|(other, _)| *other == address);
         let is_htgate = target.host.contains("htgate")
-            || backends(tree, *id)
-                .iter()
-                .any(|one| asked.iter().any(|other| one.address == other.address));
+            || backends(*scope).into_iter().any(|(one, _)| is_asked(one));
         let path = match target.path {
-            "" => path(tree, *id),
+            "" => path(*scope),
             path => path.split(['?', '$']).next().unwrap_or_default(),
         };
         is_htgate && !matches!(path, "" | "/") && !OTHER_PATHS.contains(&path)
     };
-    let open = tree.all().filter(|id| !tree.is_internal(*id));
-    TokenLocations(open.filter(leads).collect())
+    let open = tree.all().filter(|scope| !scope.is_internal());
+    open.filter(leads).collect()
 }
 
 /// What every one of them must say.
-pub(super) fn check(
-    tree: &ScopeTree<'_>,
-    gates: &Gates,
-    tokens: &TokenLocations,
-    findings: &mut Vec<Finding>,
-) {
-    let mut tell =
-        |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
-    for id in &tokens.0 {
-        if let Some(location) = HtgateLocation::new(tree, *id, "token location") {
-            check_place(&location, &mut tell);
-            check_request(&location, &mut tell);
-            let what = "a remembered token is given to whoever asks next";
-            location.check_cache(what, &mut tell);
-            location.check_ports(&mut tell);
-        }
-        let registry = tree
-            .around(*id, "server")
-            .and_then(|server| tree.location(server, REGISTRY))
-            .filter(|registry| own(tree.inside(*registry), "proxy_pass").count() > 0)
-            .and_then(|registry| HtgateLocation::new(tree, registry, "registry's location"));
-        if let Some(registry) = registry {
-            check_registry(&registry, gates, &mut tell);
+pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
+    for &scope in &site.tokens {
+        let mut location = HtgateLocation {
+            scope,
+            kind: "token location",
+            findings,
+        };
+        check_place(&mut location);
+        check_request(&mut location);
+        location.check_cache("a remembered token is given to whoever asks next");
+        location.check_ports();
+        location.kind = "registry's location";
+        let registry = scope.location(REGISTRY);
+        if let Some(registry) = registry.filter(|registry| proxy_pass(*registry).is_some()) {
+            location.scope = registry;
+            check_registry(site, &mut location);
         }
     }
 }
 
 /// The registry in the server of a token location: tokens must reach it.
-fn check_registry(registry: &HtgateLocation<'_>, gates: &Gates, tell: &mut Tell<'_>) {
-    if gates.guard(registry.tree, registry.id) {
-        let message = "tokens are refused here, where htgate asks for a password; if the registry \
-                       has 'auth: token:', put 'auth_request off;' here, and else leave \
-                       htgate-token.conf out";
-        tell(CheckRule::TokenLocation, registry.opener, message);
-        return;
-    }
-    let message = "tokens end here, and the registry sees none; leave this out";
-    match registry.header("Authorization") {
-        Some(said) if !is_variable(said, "$http_authorization") => {
-            tell(CheckRule::TokenLocation, said, message);
-        }
-        None if !registry.passes_headers() => {
-            tell(CheckRule::TokenLocation, registry.opener, message)
-        }
-        _ => (),
-    }
+fn check_registry(site: &Site<'_>, registry: &mut HtgateLocation<'_>) {
+    let opener = registry.scope.opener;
+    let rule = CheckRule::TokenLocation;
+    let finding = if site.guards(registry.scope) {
+        let what = "tokens are refused here, where htgate asks for a password";
+        let remedy = "if the registry has 'auth: token:', put 'auth_request off;' here, and else \
+                      leave htgate-token.conf out";
+        opener.finding(rule, what, remedy)
+    } else {
+        let said = match registry.header("Authorization") {
+            Some(said) if !is_variable(said.last(), "$http_authorization") => said,
+            None if !registry.passes_headers() => opener,
+            _ => return,
+        };
+        let what = "tokens end here, and the registry sees none";
+        said.finding(rule, what, "leave this out")
+    };
+    registry.findings.push(finding);
 }
 
 /// Where it stands.
-fn check_place(location: &HtgateLocation<'_>, tell: &mut Tell<'_>) {
-    let HtgateLocation {
-        tree, id, opener, ..
-    } = location;
-    if is_registry(path(tree, *id)) {
-        let message = "this is under /v2/, where clients expect the registry; move it, for \
-                       instance to /auth/token, and the registry's realm with it";
-        tell(CheckRule::TokenLocation, opener, message);
+fn check_place(location: &mut HtgateLocation<'_>) {
+    let (scope, rule) = (location.scope, CheckRule::TokenLocation);
+    if is_registry(path(scope)) {
+        let what = "this is under /v2/, where clients expect the registry";
+        let remedy = "move it, for instance to /auth/token, and the registry's realm with it";
+        let finding = scope.opener.finding(rule, what, remedy);
+        location.findings.push(finding);
     }
-    if tree
-        .value(*id, "auth_request")
-        .is_some_and(|said| said != "off")
-    {
-        let message = "who wants a token needs a password already, and so nobody gets one without; \
-                       put 'auth_request off;' into the token location";
-        tell(CheckRule::TokenLocation, opener, message);
+    if asks(scope).is_some() {
+        let what = "who wants a token needs a password already, and so nobody gets one without";
+        location.tell(rule, scope.opener, what, "auth_request off");
     }
 }
 
 /// What it sends along.
-fn check_request(location: &HtgateLocation<'_>, tell: &mut Tell<'_>) {
+fn check_request(location: &mut HtgateLocation<'_>) {
     // Or all clients were one, and the guesses of one were held against all.
-    location.check_header("X-Real-IP", "$remote_addr", tell);
+    location.check_header("X-Real-IP", "$remote_addr");
     for (name, value) in [
         ("Authorization", "$http_authorization"),
         ("User-Agent", "$http_user_agent"),
@@ -132,28 +112,24 @@ fn check_request(location: &HtgateLocation<'_>, tell: &mut Tell<'_>) {
         // A client's own goes on by itself, if nothing else is said.
         let goes_on = match location.header(name).map(Directive::last) {
             None => location.passes_headers(),
-            Some(said) => name == "Content-Type" && said == "$content_type",
+            Some(sent) => name == "Content-Type" && sent == "$content_type",
         };
         if !goes_on {
-            location.check_header(name, value, tell);
+            location.check_header(name, value);
         }
     }
-    if let Some(said) = location
-        .tree
-        .effective(location.id, "proxy_pass_request_body")
-        && said.first() == "off"
-    {
-        let message = "forms do not reach htgate, and containerd sends one first; \
-                       put 'proxy_pass_request_body on;' into the token location";
-        tell(CheckRule::TokenLocation, said, message);
+    let body = location.scope.effective("proxy_pass_request_body");
+    if let Some(said) = body.filter(|said| said.first() == "off") {
+        let what = "forms do not reach htgate, and containerd sends one first";
+        let statement = "proxy_pass_request_body on";
+        location.tell(CheckRule::TokenLocation, said, what, statement);
     }
 }
 
 /// The path that a level is for; of an `if`, that of the location around it.
-fn path<'a>(tree: &ScopeTree<'a>, id: Id) -> &'a str {
-    let location = tree.around(id, "location");
-    let opener = location.and_then(|location| tree.opener(location));
-    opener.map_or("", Directive::last)
+fn path(scope: Scope<'_>) -> &str {
+    let location = scope.around("location");
+    location.map_or("", |location| location.opener.last())
 }
 
 /// Whether a path, or a regular expression for some, is the registry's.
