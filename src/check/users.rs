@@ -61,7 +61,8 @@ pub(crate) fn lines(
         }
         let took = took.map(|took| took.as_millis());
         if took.is_none_or(|took| took > SLOW) {
-            let took = took.map_or("a very long time".to_owned(), |took| format!("{took} ms"));
+            let took = took.map(|took| format!("{took} ms"));
+            let took = took.as_deref().unwrap_or("a very long time");
             let what = format!("{users} with {kind}, of which one hash takes {took} here");
             let remedy = "set those passwords again with a lower --cost";
             tell(CheckRule::SlowFormat, what, remedy);

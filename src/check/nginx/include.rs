@@ -6,39 +6,30 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::{CheckRule, Finding};
-use super::syntax::{Directive, Position, parse};
+use super::syntax::{Directive, parse};
 
-/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`, as the
-/// block of a directive that has no name. Finds includes of files that we were not given.
-pub(super) fn read(
-    name: &str,
-    text: &str,
-    findings: &mut Vec<Finding>,
-) -> Result<Directive, Finding> {
+/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`. Beside
+/// it, includes of files that we were not given.
+pub(super) fn read(name: &str, text: &str) -> Result<(Directive, Vec<Finding>), Finding> {
     let files = split(name, text);
     let main: Rc<str> = files.first().map_or(name, |(path, _)| path).into();
     let mut parsed = BTreeMap::new();
     for (path, text) in files {
         let file = Rc::from(path);
-        let directives = parse(&file, &text)?;
+        let whole = parse(&file, &text)?;
         // A file that is included twice may be printed twice.
-        parsed.entry(file).or_insert(directives);
+        parsed.entry(file).or_insert(whole);
     }
-    let files = IncludedFiles {
+    let mut files = IncludedFiles {
         folder: Path::new(&*main).parent().unwrap_or_else(|| Path::new("")),
         parsed: &parsed,
+        absent: Vec::new(),
     };
-    let directives = parsed.get(&main).map_or(&[][..], Vec::as_slice);
-    let block = files.put_together(directives, 0, findings)?;
-    Ok(Directive {
-        name: String::new(),
-        arguments: Vec::new(),
-        block: Some(block),
-        place: Position {
-            file: Rc::clone(&main),
-            line: 1,
-        },
-    })
+    let whole = match parsed.get(&main) {
+        Some(main) => files.put_together(main, 0)?,
+        None => parse(&main, "")?,
+    };
+    Ok((whole, files.absent))
 }
 
 /// The files with their names in the order of their first use, the main one first.
@@ -61,28 +52,21 @@ fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
 struct IncludedFiles<'a> {
     /// Where the main file is: relative names are meant from there.
     folder: &'a Path,
-    parsed: &'a BTreeMap<Rc<str>, Vec<Directive>>,
+    parsed: &'a BTreeMap<Rc<str>, Directive>,
+    absent: Vec<Finding>,
 }
 
 impl IncludedFiles<'_> {
-    fn put_together(
-        &self,
-        directives: &[Directive],
-        depth: u8,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<Directive>, Finding> {
-        let mut whole = Vec::new();
-        for directive in directives {
+    fn put_together(&mut self, outer: &Directive, depth: u8) -> Result<Directive, Finding> {
+        let mut whole = outer.clone();
+        whole.block.clear();
+        for directive in &outer.block {
             if depth == DEEPEST {
                 let what = "files that include each other, or too many blocks";
                 return Err(directive.place.unreadable(what));
             }
             if directive.name != "include" {
-                let mut directive = directive.clone();
-                if let Some(block) = &directive.block {
-                    directive.block = Some(self.put_together(block, depth + 1, findings)?);
-                }
-                whole.push(directive);
+                whole.block.push(self.put_together(directive, depth + 1)?);
                 continue;
             }
             let pattern = self.folder.join(directive.first());
@@ -94,10 +78,12 @@ impl IncludedFiles<'_> {
             if found.peek().is_none() && (is_alone || !pattern.contains(['*', '?', '['])) {
                 let what = "this file is not given, so what it says is not seen";
                 let remedy = "pipe the output of 'nginx -T' into this";
-                findings.push(directive.finding(CheckRule::Syntax, what, remedy));
+                self.absent
+                    .push(directive.finding(CheckRule::Syntax, what, remedy));
             }
             for (_, included) in found {
-                whole.extend(self.put_together(included, depth + 1, findings)?);
+                let included = self.put_together(included, depth + 1)?;
+                whole.block.extend(included.block);
             }
         }
         Ok(whole)
@@ -170,32 +156,24 @@ mod tests {
                     # configuration file /e/d/a.conf:\nserver {\n  include /e/s.conf;\n}\n\n\
                     # configuration file /e/s.conf:\n\nreturn 204;\n\n\
                     # configuration file /e/d/b.conf:\nserver { }\n";
-        let mut absent = Vec::new();
-        let main = read("-", text, &mut absent).unwrap();
+        let (main, absent) = read("-", text).unwrap();
         assert_eq!(absent, []);
-        let http = &main.inside()[0];
-        let servers = http.inside();
+        let http = &main.block[0];
+        let servers = &http.block;
         assert_eq!(servers.len(), 2);
-        let inner = &servers[0].inside()[0];
+        let inner = &servers[0].block[0];
         assert_eq!((inner.name.as_str(), inner.place.line), ("return", 2));
         assert_eq!(&*inner.place.file, "/e/s.conf");
-        assert_eq!(
-            servers[0].place,
-            Position {
-                file: "/e/d/a.conf".into(),
-                line: 1
-            }
-        );
+        let place = &servers[0].place;
+        assert_eq!((&*place.file, place.line), ("/e/d/a.conf", 1));
     }
 
     #[test]
     fn includes_that_lead_nowhere() {
-        let mut absent = Vec::new();
-        read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n", &mut absent).unwrap();
+        let (_, absent) = read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n").unwrap();
         let lines: Vec<_> = absent.iter().map(|it| it.fault.line).collect();
         assert_eq!(lines, [Some(2), Some(3)]);
-        let circle = "# configuration file /a:\ninclude /a;\n";
-        let circle = read("-", circle, &mut absent).unwrap_err();
+        let circle = read("-", "# configuration file /a:\ninclude /a;\n").unwrap_err();
         assert!(circle.fault.what.contains("include each other"));
     }
 }

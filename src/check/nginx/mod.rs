@@ -16,9 +16,8 @@ use scope::{Scope, ScopeTree};
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
 pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let main = match include::read(name, text, &mut findings) {
-        Ok(main) => main,
+    let (main, mut findings) = match include::read(name, text) {
+        Ok(read) => read,
         Err(finding) => return vec![finding],
     };
     let tree = &ScopeTree::new(&main);

@@ -27,7 +27,7 @@ impl<'a> ScopeTree<'a> {
     fn grow(&mut self, opener: &'a Directive, parent: Option<usize>) {
         let id = self.levels.len();
         self.levels.push((opener, parent));
-        for directive in opener.inside() {
+        for directive in &opener.block {
             if LEVELS.contains(&directive.name.as_str()) {
                 self.grow(directive, Some(id));
             }

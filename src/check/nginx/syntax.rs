@@ -8,12 +8,13 @@ use std::str::Chars;
 use super::super::{CheckRule, Finding};
 use crate::Fault;
 
-/// One directive, with its block if it has one.
+/// One directive, or a whole file as one without a name.
 #[derive(Clone, Debug)]
 pub(super) struct Directive {
     pub(super) name: String,
     pub(super) arguments: Vec<String>,
-    pub(super) block: Option<Vec<Self>>,
+    /// The directives inside.
+    pub(super) block: Vec<Self>,
     pub(super) place: Position,
 }
 
@@ -35,20 +36,18 @@ impl Directive {
         self.arguments.last().map_or("", String::as_str)
     }
 
-    /// The directives inside.
-    pub(super) fn inside(&self) -> &[Self] {
-        self.block.as_deref().unwrap_or_default()
-    }
-
     /// Those of this name inside.
     pub(super) fn own(&self, name: &str) -> impl Iterator<Item = &Self> {
-        self.inside().iter().filter(move |it| it.name == name)
+        self.block.iter().filter(move |it| it.name == name)
     }
 
     /// Those inside that hand a request to somebody else.
     pub(super) fn passes(&self) -> impl Iterator<Item = &Self> {
-        let inside = self.inside().iter();
-        inside.filter(|it| PASSES.contains(&it.name.as_str()))
+        let inside = self.block.iter();
+        inside.filter(|it| {
+            let kind = it.name.strip_suffix("_pass");
+            matches!(kind, Some("proxy" | "fastcgi" | "uwsgi" | "scgi" | "grpc"))
+        })
     }
 
     /// What is wrong here, and what to do about it.
@@ -72,97 +71,97 @@ impl Position {
 }
 
 /// Reads one file.
-pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Vec<Directive>, Finding> {
+pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Directive, Finding> {
+    let file = Rc::clone(file);
+    let place = Position { file, line: 1 };
     let mut reader = Reader {
-        file: Rc::clone(file),
         chars: text.chars().peekable(),
-        line: 1,
+        place: place.clone(),
     };
-    reader.block(0)
+    Ok(Directive {
+        name: String::new(),
+        arguments: Vec::new(),
+        block: reader.block(0)?,
+        place,
+    })
 }
 
 struct Reader<'a> {
-    file: Rc<str>,
     chars: Peekable<Chars<'a>>,
-    line: u64,
+    place: Position,
 }
 
 enum Lexeme {
     Word(String),
-    Semicolon,
-    Open,
-    Close,
+    /// One of `;`, `{`, `}`.
+    Mark(char),
     End,
 }
 
 impl Reader<'_> {
     fn block(&mut self, depth: u8) -> Result<Vec<Directive>, Finding> {
         let mut directives = Vec::new();
-        let mut words: Vec<String> = Vec::new();
-        let mut line = self.line;
+        let mut words = Vec::new();
+        let mut place = self.place.clone();
         loop {
-            let token = self.token()?;
+            let lexeme = self.lexeme()?;
             if words.is_empty() {
-                line = self.line;
+                place = self.place.clone();
             }
-            let block = match token {
+            let block = match lexeme {
                 Lexeme::Word(word) => {
                     words.push(word);
                     continue;
                 }
-                Lexeme::Close if words.is_empty() && depth > 0 => return Ok(directives),
+                Lexeme::Mark('}') if words.is_empty() && depth > 0 => return Ok(directives),
                 Lexeme::End if words.is_empty() && depth == 0 => return Ok(directives),
-                Lexeme::Close => return Err(self.error("a '}' that closes nothing")),
-                Lexeme::End => return Err(self.error("the file ends within a directive or block")),
-                Lexeme::Semicolon => None,
-                Lexeme::Open if depth == DEEPEST => return Err(self.error("too many blocks")),
-                Lexeme::Open if words.first().is_some_and(|name| name.ends_with(LUA)) => {
-                    self.skip_block()?;
-                    Some(Vec::new())
+                Lexeme::Mark('}') => return self.error("a '}' that closes nothing"),
+                Lexeme::End => return self.error("the file ends within a directive or block"),
+                Lexeme::Mark(';') => Vec::new(),
+                Lexeme::Mark(_) if depth == DEEPEST => return self.error("too many blocks"),
+                Lexeme::Mark(_) if words.first().is_some_and(|name| name.ends_with(LUA)) => {
+                    self.skip_block()?
                 }
-                Lexeme::Open => Some(self.block(depth + 1)?),
+                Lexeme::Mark(_) => self.block(depth + 1)?,
             };
-            let mut words = std::mem::take(&mut words).into_iter();
-            let Some(name) = words.next() else {
-                return Err(self.error("a ';' or '{' without a directive"));
-            };
+            if words.is_empty() {
+                return self.error("a ';' or '{' without a directive");
+            }
             directives.push(Directive {
-                name,
-                arguments: words.collect(),
+                name: words.remove(0),
+                arguments: std::mem::take(&mut words),
                 block,
-                place: self.place(line),
+                place: place.clone(),
             });
         }
     }
 
-    fn token(&mut self) -> Result<Lexeme, Finding> {
+    fn lexeme(&mut self) -> Result<Lexeme, Finding> {
         loop {
             match self.next() {
                 None => return Ok(Lexeme::End),
-                Some(';') => return Ok(Lexeme::Semicolon),
-                Some('{') => return Ok(Lexeme::Open),
-                Some('}') => return Ok(Lexeme::Close),
+                Some(mark @ (';' | '{' | '}')) => return Ok(Lexeme::Mark(mark)),
                 Some('#') => while self.next().is_some_and(|c| c != '\n') {},
-                Some(quote @ ('"' | '\'')) => return self.quoted(quote),
+                Some(quote @ ('"' | '\'')) => return self.quoted(quote).map(Lexeme::Word),
                 Some(c) if is_space(c) => (),
-                Some(c) => return Ok(self.bare(c)),
+                Some(c) => return Ok(Lexeme::Word(self.bare(c))),
             }
         }
     }
 
-    fn quoted(&mut self, quote: char) -> Result<Lexeme, Finding> {
+    fn quoted(&mut self, quote: char) -> Result<String, Finding> {
         let mut word = String::new();
         loop {
             match self.next() {
-                None => return Err(self.error("the file ends within quotes")),
+                None => return self.error("the file ends within quotes"),
                 Some('\\') => self.escape(&mut word),
-                Some(c) if c == quote => return Ok(Lexeme::Word(word)),
+                Some(c) if c == quote => return Ok(word),
                 Some(c) => word.push(c),
             }
         }
     }
 
-    fn bare(&mut self, first: char) -> Lexeme {
+    fn bare(&mut self, first: char) -> String {
         let mut word = String::new();
         let mut next = Some(first);
         while let Some(c) = next {
@@ -176,7 +175,7 @@ impl Reader<'_> {
             let goes_on = |c: &char| in_variable || !(is_space(*c) || matches!(c, ';' | '{'));
             next = self.chars.next_if(goes_on);
         }
-        Lexeme::Word(word)
+        word
     }
 
     /// What follows a backslash. It stays where nginx lets it stay.
@@ -192,11 +191,11 @@ impl Reader<'_> {
     }
 
     /// Past the end of a block that is Lua: its braces come in pairs, outside of its strings.
-    fn skip_block(&mut self) -> Result<(), Finding> {
+    fn skip_block(&mut self) -> Result<Vec<Directive>, Finding> {
         let mut open = 1;
         while open > 0 {
             match self.next() {
-                None => return Err(self.error("the file ends within a block")),
+                None => return self.error("the file ends within a block"),
                 Some('{') => open += 1,
                 Some('}') => open -= 1,
                 Some(quote @ ('"' | '\'')) => {
@@ -208,24 +207,17 @@ impl Reader<'_> {
                 Some(_) => (),
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn next(&mut self) -> Option<char> {
         let c = self.chars.next()?;
-        if c == '\n' {
-            self.line += 1;
-        }
+        self.place.line += u64::from(c == '\n');
         Some(c)
     }
 
-    fn place(&self, line: u64) -> Position {
-        let file = Rc::clone(&self.file);
-        Position { file, line }
-    }
-
-    fn error(&self, what: &str) -> Finding {
-        self.place(self.line).unreadable(what)
+    fn error<T>(&self, what: &str) -> Result<T, Finding> {
+        Err(self.place.unreadable(what))
     }
 }
 
@@ -235,13 +227,6 @@ fn is_space(c: char) -> bool {
 
 /// Deeper than anybody nests blocks, and not too deep for the stack.
 const DEEPEST: u8 = 50;
-const PASSES: [&str; 5] = [
-    "proxy_pass",
-    "fastcgi_pass",
-    "uwsgi_pass",
-    "scgi_pass",
-    "grpc_pass",
-];
 const LUA: &str = "_by_lua_block";
 
 #[cfg(test)]
@@ -257,8 +242,10 @@ mod tests {
                 &directive.arguments[..],
             ]
             .concat();
-            let block = directive.block.as_deref();
-            let block = block.map_or(String::new(), |block| format!("{{{}}}", show(block)));
+            let block = match &directive.block[..] {
+                [] => String::new(),
+                block => format!("{{{}}}", show(block)),
+            };
             format!("{}<{}>{block}", directive.place.line, words.join("|"))
         };
         directives.iter().map(show_one).collect()
@@ -266,7 +253,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let seen = match parse(&"f".into(), text) {
-            Ok(directives) => show(&directives),
+            Ok(file) => show(&file.block),
             Err(error) => format!("{}: {}", error.fault.line.unwrap(), error.fault.what),
         };
         assert_eq!(seen, expected, "{text}");
@@ -276,7 +263,7 @@ mod tests {
     fn words_quotes_comments_and_blocks() {
         check("", "");
         check("a;", "1<a>");
-        check("a b\n c;\r\n d{}", "1<a|b|c>3<d>{}");
+        check("a b\n c;\r\n d{}", "1<a|b|c>3<d>");
         check("# x;\na # y\n b;#", "2<a|b>");
         check("a b#c;", "1<a|b#c>");
         check(r#"a "b;\"{ c" 'd"\'#';"#, r#"1<a|b;"{ c|d"'#>"#);
@@ -290,7 +277,7 @@ mod tests {
         );
         check(
             "x_by_lua_block {\n local t = {\"}\"} -- }\n}\nb;",
-            "1<x_by_lua_block>{}4<b>",
+            "1<x_by_lua_block>4<b>",
         );
     }
 
