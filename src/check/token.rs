@@ -93,36 +93,33 @@ fn dates(chain: &[Certificate], now: SystemTime) -> Option<Fault> {
     let begins = chain.iter().map(|it| it.begins).max()?;
     let ends = Certificate::first_end(chain)?;
     let day = day(if begins > now { begins } else { ends });
-    if begins > now {
-        let what = format!(
-            "the certificate is good from {day} on, and registries refuse every token until then"
-        );
-        return Some(Fault::new(
-            what,
-            "see whether this machine's clock is right",
-        ));
-    }
-    let what = if ends < now {
-        format!("the certificate ended on {day}, and registries refuse every token")
+    let refuse = "registries refuse every token";
+    let (what, remedy) = if begins > now {
+        let what = format!("the certificate is good from {day} on, and {refuse} until then");
+        (what, "see whether this machine's clock is right")
+    } else if ends < now {
+        (
+            format!("the certificate ended on {day}, and {refuse}"),
+            RENEW,
+        )
     } else if ends < now + CERTIFICATE_NOTICE {
-        format!("the certificate ends on {day}, and then registries refuse every token")
+        (
+            format!("the certificate ends on {day}, and then {refuse}"),
+            RENEW,
+        )
     } else {
         return None;
     };
-    Some(Fault::new(
-        what,
-        "make a new key and certificate with 'htgate token init'",
-    ))
+    Some(Fault::new(what, remedy))
 }
 
 /// A day in UTC.
 pub(crate) fn day(time: SystemTime) -> String {
-    Timestamp::try_from(time)
-        .unwrap_or_default()
-        .strftime("%Y-%m-%d")
-        .to_string()
+    let time = Timestamp::try_from(time).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
 }
 
+const RENEW: &str = "make a new key and certificate with 'htgate token init'";
 /// distribution, registry/auth/token/util.go: big numbers' bytes, which have no leading zeros.
 const MISNAMED: (&str, &str) = (
     "a coordinate of this key begins with a zero byte, and registry 3.1 knows such a key of its \

@@ -46,11 +46,8 @@ pub(crate) fn lines(
     }
     if users.count() == 0 {
         let what = "no users, so nobody can log in".to_owned();
-        tell(
-            CheckRule::NoUsers,
-            what,
-            "add one with 'htgate user add NAME'",
-        );
+        let remedy = "add one with 'htgate user add NAME'";
+        tell(CheckRule::NoUsers, what, remedy);
     }
     for FormatRow { kind, users, took } in rows {
         if kind.is_weak() {
@@ -75,22 +72,22 @@ pub(crate) fn lines(
 pub(crate) fn permissions(file: &str, mode: u32, folder: u32, secret: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |rule, what: String, remedy: &str| {
-        let what = format!("everybody on this machine {what})");
+        let what = format!("everybody on this machine {what}");
         findings.push(Finding::new(rule, file, Fault::new(what, remedy)));
     };
     let (mode, folder) = (mode & 0o7777, folder & 0o7777);
     if secret && mode & READ_BY_OTHERS != 0 {
+        let what = format!("can read the hashes (mode {mode:04o})");
         let remedy = "give the file the group that htgate runs as, and mode 0640";
-        let what = format!("can read the hashes (mode {mode:04o}");
         tell(CheckRule::Readable, what, remedy);
     }
     if mode & WRITE_BY_OTHERS != 0 {
-        let what = format!("decides who gets in (mode {mode:04o}");
+        let what = format!("decides who gets in (mode {mode:04o})");
         let remedy = "take the permission to write away with 'chmod o-w'";
         tell(CheckRule::Writable, what, remedy);
     }
     if folder & (WRITE_BY_OTHERS | STICKY) == WRITE_BY_OTHERS {
-        let what = format!("can put another file in its place (its folder has mode {folder:04o}");
+        let what = format!("can put another file in its place (its folder has mode {folder:04o})");
         let remedy = "take the permission to write away with 'chmod o-w' on the folder";
         tell(CheckRule::Writable, what, remedy);
     }

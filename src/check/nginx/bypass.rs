@@ -50,15 +50,17 @@ fn error_page(site: &Site<'_>, scope: Scope<'_>, said: &Directive) -> Option<Fin
     let mut arguments = said.arguments.iter().map(String::as_str);
     let code = arguments.find(|code| REFUSALS.contains(code))?;
     let answer = arguments.find_map(|argument| argument.strip_prefix('='));
+    let leave_out = |status| format!("leave '={status}' out");
     let (then, remedy) = match answer {
-        Some(status) if status.starts_with('2') => (
-            format!("is answered with {status}"),
-            format!("leave '={status}' out"),
-        ),
-        Some(status) if status.starts_with('3') => (
-            format!("is sent elsewhere with {status}, and is never asked for a password"),
-            format!("leave '={status}' out"),
-        ),
+        Some(status) if status.starts_with('2') => {
+            let then = format!("is answered with {status}");
+            (then, leave_out(status))
+        }
+        Some(status) if status.starts_with('3') => {
+            let then =
+                format!("is sent elsewhere with {status}, and is never asked for a password");
+            (then, leave_out(status))
+        }
         None | Some("") => {
             let page = scope.location(said.last())?;
             let returns = page.opener.own("return").next().is_some();
@@ -67,15 +69,13 @@ fn error_page(site: &Site<'_>, scope: Scope<'_>, said: &Directive) -> Option<Fin
             if returns || !serves || site.guards(page) {
                 return None;
             }
-            (
-                format!("gets what {} serves, without a password", said.last()),
-                "let that location 'return' an error".to_owned(),
-            )
+            let then = format!("gets what {} serves, without a password", said.last());
+            (then, "let that location 'return' an error".to_owned())
         }
         Some(_) => return None,
     };
     let what = format!("a client that is refused with {code} {then}");
-    Some(said.finding(CheckRule::ErrorPage, what, remedy))
+    Some(said.finding(CheckRule::ErrorPage, &what, &remedy))
 }
 
 /// A location that passes requests on to a guarded application and asks for no password.
@@ -101,17 +101,11 @@ fn location(site: &Site<'_>, guarded: &[Backend<'_>], scope: Scope<'_>) -> Optio
 /// Servers of this nginx that a guarded location passes requests on to, and that everybody can
 /// reach.
 fn servers(site: &Site<'_>, guarded: &[Backend<'_>], findings: &mut Vec<Finding>) {
-    let is_local = |address: &BackendAddress<'_>, wanted: u16| matches!(address, BackendAddress::Ip(ip, port) if *port == wanted && (ip.is_loopback() || ip.is_unspecified()));
-    let open = site
-        .tree
-        .all()
-        .filter(|scope| scope.opener.name == "server");
-    for server in open.filter(|server| !site.guards(*server) && !is_closed(*server)) {
+    let servers = site.tree.all().filter(|it| it.opener.name == "server");
+    for server in servers.filter(|it| !site.guards(*it) && !is_closed(*it)) {
         for (address, said) in listens(server.opener) {
-            let BackendAddress::Ip(_, port) = address else {
-                continue;
-            };
-            if address.is_public() && guarded.iter().any(|(it, _)| is_local(it, port)) {
+            let mut backends = guarded.iter();
+            if address.is_public() && backends.any(|(it, _)| it.is_served_by(&address)) {
                 let what = "a guarded location passes requests on to this server, and everybody \
                             can reach its port";
                 let remedy = "let it listen on 127.0.0.1";
@@ -147,9 +141,7 @@ fn is_closed(scope: Scope<'_>) -> bool {
     });
     local
         || denies.iter().any(|said| said.first() == "all")
-        || scope
-            .value("auth_basic")
-            .is_some_and(|realm| realm != "off")
+        || !matches!(scope.value("auth_basic"), None | Some("off"))
         || scope.value("ssl_verify_client") == Some("on")
 }
 

@@ -37,7 +37,7 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
         } else if target.host.contains("htgate") {
             let what = format!("this asks {asked}");
             let remedy = format!("htgate answers at {ENDPOINT}");
-            findings.push(pass.finding(CheckRule::NoGate, what, remedy));
+            findings.push(pass.finding(CheckRule::NoGate, &what, &remedy));
         }
     }
     gates

@@ -3,32 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
 use super::super::{CheckRule, Finding};
-use super::syntax::{Directive, parse};
+use super::syntax::{Directive, NOT_TAKEN, parse};
 
 /// Reads the output of `nginx -T`, or a single file that stands for itself under `name`. Beside
 /// it, includes of files that we were not given.
 pub(super) fn read(name: &str, text: &str) -> Result<(Directive, Vec<Finding>), Finding> {
     let files = split(name, text);
-    let main: Rc<str> = files.first().map_or(name, |(path, _)| path).into();
-    let mut parsed = BTreeMap::new();
-    for (path, text) in files {
-        let file = Rc::from(path);
-        let whole = parse(&file, &text)?;
-        // A file that is included twice may be printed twice.
-        parsed.entry(file).or_insert(whole);
+    let mut parsed = Vec::new();
+    for (path, text) in &files {
+        parsed.push((*path, parse(path, text)?));
     }
+    let (main, whole) = parsed.first().cloned().unwrap_or_default();
     let mut files = IncludedFiles {
-        folder: Path::new(&*main).parent().unwrap_or_else(|| Path::new("")),
-        parsed: &parsed,
+        folder: Path::new(main).parent().unwrap_or_else(|| Path::new("")),
+        // A file that is included twice may be printed twice.
+        parsed: &parsed.into_iter().rev().collect(),
         absent: Vec::new(),
     };
-    let whole = match parsed.get(&main) {
-        Some(main) => files.put_together(main, 0)?,
-        None => parse(&main, "")?,
-    };
+    let whole = files.put_together(whole, 0)?;
     Ok((whole, files.absent))
 }
 
@@ -52,26 +46,24 @@ fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
 struct IncludedFiles<'a> {
     /// Where the main file is: relative names are meant from there.
     folder: &'a Path,
-    parsed: &'a BTreeMap<Rc<str>, Directive>,
+    parsed: &'a BTreeMap<&'a str, Directive>,
     absent: Vec<Finding>,
 }
 
 impl IncludedFiles<'_> {
-    fn put_together(&mut self, outer: &Directive, depth: u8) -> Result<Directive, Finding> {
-        let mut whole = outer.clone();
-        whole.block.clear();
-        for directive in &outer.block {
+    fn put_together(&mut self, mut outer: Directive, depth: u8) -> Result<Directive, Finding> {
+        for directive in std::mem::take(&mut outer.block) {
             if depth == DEEPEST {
                 let what = "files that include each other, or too many blocks";
-                return Err(directive.place.unreadable(what));
+                return Err(directive.finding(CheckRule::Syntax, what, NOT_TAKEN));
             }
             if directive.name != "include" {
-                whole.block.push(self.put_together(directive, depth + 1)?);
+                outer.block.push(self.put_together(directive, depth + 1)?);
                 continue;
             }
             let pattern = self.folder.join(directive.first());
             let pattern = pattern.to_string_lossy();
-            let fits = |(file, _): &(&Rc<str>, _)| matches(&pattern, file);
+            let fits = |(file, _): &(&&str, _)| matches(&pattern, file);
             let mut found = self.parsed.iter().filter(fits).peekable();
             // nginx -T prints every file that there is: a pattern that fits none is none's.
             let is_alone = self.parsed.len() == 1;
@@ -82,11 +74,11 @@ impl IncludedFiles<'_> {
                     .push(directive.finding(CheckRule::Syntax, what, remedy));
             }
             for (_, included) in found {
-                let included = self.put_together(included, depth + 1)?;
-                whole.block.extend(included.block);
+                let included = self.put_together(included.clone(), depth + 1)?;
+                outer.block.extend(included.block);
             }
         }
-        Ok(whole)
+        Ok(outer)
     }
 }
 
@@ -162,10 +154,10 @@ mod tests {
         let servers = &http.block;
         assert_eq!(servers.len(), 2);
         let inner = &servers[0].block[0];
-        assert_eq!((inner.name.as_str(), inner.place.line), ("return", 2));
-        assert_eq!(&*inner.place.file, "/e/s.conf");
-        let place = &servers[0].place;
-        assert_eq!((&*place.file, place.line), ("/e/d/a.conf", 1));
+        assert_eq!((inner.name.as_str(), inner.line), ("return", 2));
+        assert_eq!(&*inner.file, "/e/s.conf");
+        let first = &servers[0];
+        assert_eq!((&*first.file, first.line), ("/e/d/a.conf", 1));
     }
 
     #[test]

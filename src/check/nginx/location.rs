@@ -18,7 +18,7 @@ impl<'a> HtgateLocation<'a> {
     pub(super) fn tell(&mut self, rule: CheckRule, said: &Directive, what: &str, put: &str) {
         let quote = if put.contains('\'') { '"' } else { '\'' };
         let remedy = format!("put {quote}{put};{quote} into the {}", self.kind);
-        self.findings.push(said.finding(rule, what, remedy));
+        self.findings.push(said.finding(rule, what, &remedy));
     }
 
     /// The location must have or inherit this statement, and not another of its kind.

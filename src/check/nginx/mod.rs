@@ -31,7 +31,7 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     if site.gates.is_empty() && site.tokens.is_empty() {
         let what = "no auth_request leads to htgate's /auth";
         let fault = Fault::new(what, "include htgate-server.conf in the server to guard");
-        findings.push(Finding::new(CheckRule::NoGate, &main.place.file, fault));
+        findings.push(Finding::new(CheckRule::NoGate, &main.file, fault));
     }
     gate::check(&site, &mut findings);
     tokens::check(&site, &mut findings);

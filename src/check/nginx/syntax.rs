@@ -9,18 +9,12 @@ use super::super::{CheckRule, Finding};
 use crate::Fault;
 
 /// One directive, or a whole file as one without a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Directive {
     pub(super) name: String,
     pub(super) arguments: Vec<String>,
     /// The directives inside.
     pub(super) block: Vec<Self>,
-    pub(super) place: Position,
-}
-
-/// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position {
     pub(super) file: Rc<str>,
     pub(super) line: u64,
 }
@@ -51,44 +45,26 @@ impl Directive {
     }
 
     /// What is wrong here, and what to do about it.
-    pub(super) fn finding(
-        &self,
-        rule: CheckRule,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Finding {
-        let fault = Fault::new(what, remedy).at(self.place.line);
-        Finding::new(rule, &self.place.file, fault)
-    }
-}
-
-impl Position {
-    /// What nginx would not take either.
-    pub(super) fn unreadable(&self, what: &str) -> Finding {
-        let fault = Fault::new(what, "see what 'nginx -t' says").at(self.line);
-        Finding::new(CheckRule::Syntax, &self.file, fault)
+    pub(super) fn finding(&self, rule: CheckRule, what: &str, remedy: &str) -> Finding {
+        Finding::new(rule, &self.file, Fault::new(what, remedy).at(self.line))
     }
 }
 
 /// Reads one file.
-pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Directive, Finding> {
-    let file = Rc::clone(file);
-    let place = Position { file, line: 1 };
+pub(super) fn parse(file: &str, text: &str) -> Result<Directive, Finding> {
     let mut reader = Reader {
         chars: text.chars().peekable(),
-        place: place.clone(),
+        file: file.into(),
+        line: 1,
     };
-    Ok(Directive {
-        name: String::new(),
-        arguments: Vec::new(),
-        block: reader.block(0)?,
-        place,
-    })
+    let block = reader.block(0)?;
+    Ok(reader.directive(Vec::new(), block, 1))
 }
 
 struct Reader<'a> {
     chars: Peekable<Chars<'a>>,
-    place: Position,
+    file: Rc<str>,
+    line: u64,
 }
 
 enum Lexeme {
@@ -102,11 +78,11 @@ impl Reader<'_> {
     fn block(&mut self, depth: u8) -> Result<Vec<Directive>, Finding> {
         let mut directives = Vec::new();
         let mut words = Vec::new();
-        let mut place = self.place.clone();
+        let mut line = self.line;
         loop {
             let lexeme = self.lexeme()?;
             if words.is_empty() {
-                place = self.place.clone();
+                line = self.line;
             }
             let block = match lexeme {
                 Lexeme::Word(word) => {
@@ -127,12 +103,18 @@ impl Reader<'_> {
             if words.is_empty() {
                 return self.error("a ';' or '{' without a directive");
             }
-            directives.push(Directive {
-                name: words.remove(0),
-                arguments: std::mem::take(&mut words),
-                block,
-                place: place.clone(),
-            });
+            directives.push(self.directive(std::mem::take(&mut words), block, line));
+        }
+    }
+
+    fn directive(&self, words: Vec<String>, block: Vec<Directive>, line: u64) -> Directive {
+        let mut words = words.into_iter();
+        Directive {
+            name: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            block,
+            file: Rc::clone(&self.file),
+            line,
         }
     }
 
@@ -212,12 +194,13 @@ impl Reader<'_> {
 
     fn next(&mut self) -> Option<char> {
         let c = self.chars.next()?;
-        self.place.line += u64::from(c == '\n');
+        self.line += u64::from(c == '\n');
         Some(c)
     }
 
     fn error<T>(&self, what: &str) -> Result<T, Finding> {
-        Err(self.place.unreadable(what))
+        let fault = Fault::new(what, NOT_TAKEN).at(self.line);
+        Err(Finding::new(CheckRule::Syntax, &self.file, fault))
     }
 }
 
@@ -227,6 +210,8 @@ fn is_space(c: char) -> bool {
 
 /// Deeper than anybody nests blocks, and not too deep for the stack.
 const DEEPEST: u8 = 50;
+/// What to do where nginx would not take it either.
+pub(super) const NOT_TAKEN: &str = "see what 'nginx -t' says";
 const LUA: &str = "_by_lua_block";
 
 #[cfg(test)]
@@ -246,13 +231,13 @@ mod tests {
                 [] => String::new(),
                 block => format!("{{{}}}", show(block)),
             };
-            format!("{}<{}>{block}", directive.place.line, words.join("|"))
+            format!("{}<{}>{block}", directive.line, words.join("|"))
         };
         directives.iter().map(show_one).collect()
     }
 
     fn check(text: &str, expected: &str) {
-        let seen = match parse(&"f".into(), text) {
+        let seen = match parse("f", text) {
             Ok(file) => show(&file.block),
             Err(error) => format!("{}: {}", error.fault.line.unwrap(), error.fault.what),
         };
@@ -294,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in "[a{};'\"\\\\#$ \n]{0,60}") {
-            let _ = parse(&"f".into(), &text);
+            let _ = parse("f", &text);
         }
     }
 }

@@ -74,6 +74,14 @@ impl<'a> BackendAddress<'a> {
     pub(super) fn is_public(&self) -> bool {
         matches!(self, Self::Ip(ip, _) if !ip.is_loopback())
     }
+
+    /// Whether it is this machine's, and that of a server that listens on the other.
+    pub(super) fn is_served_by(&self, other: &Self) -> bool {
+        let (Self::Ip(ip, port), Self::Ip(_, listening)) = (self, other) else {
+            return false;
+        };
+        port == listening && (ip.is_loopback() || ip.is_unspecified())
+    }
 }
 
 /// An address, and the directive that has it.
@@ -99,15 +107,12 @@ pub(super) fn backends(scope: Scope<'_>) -> Vec<Backend<'_>> {
 
 /// The addresses that a server listens on.
 pub(super) fn listens(server: &Directive) -> Vec<Backend<'_>> {
-    let listens = server
-        .own("listen")
-        .map(|said| (listen(said.first()), said));
-    let found: Vec<_> = listens.collect();
+    let listens = server.own("listen");
+    let mut found: Vec<_> = listens.map(|it| (listen(it.first()), it)).collect();
     if found.is_empty() {
-        vec![(listen("80"), server)]
-    } else {
-        found
+        found.push((listen("80"), server));
     }
+    found
 }
 
 fn listen(text: &str) -> BackendAddress<'_> {
