@@ -25,17 +25,15 @@ pub(crate) fn lines(
     errors: &LineErrors,
     rows: &[FormatRow],
 ) -> Vec<Finding> {
-    let mut findings: Vec<_> = errors
-        .first()
-        .iter()
-        .map(|error| {
-            let rule = match error.fault {
-                LineFault::Duplicate => CheckRule::Duplicate,
-                _ => CheckRule::FaultyLine,
-            };
-            Finding::new(rule, file, Fault::from(error.fault).at(error.line))
-        })
-        .collect();
+    let mut findings = Vec::new();
+    for error in errors.first() {
+        let rule = match error.fault {
+            LineFault::Duplicate => CheckRule::Duplicate,
+            _ => CheckRule::FaultyLine,
+        };
+        let fault = Fault::from(error.fault).at(error.line);
+        findings.push(Finding::new(rule, file, fault));
+    }
     let mut tell = |rule, what: String, remedy: &str| {
         findings.push(Finding::new(rule, file, Fault::new(what, remedy)));
     };

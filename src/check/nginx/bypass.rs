@@ -135,11 +135,8 @@ fn leads_to(guarded: &[Backend<'_>], address: &BackendAddress<'_>) -> bool {
 /// Whether something else than htgate keeps people out, or only this machine gets in.
 fn is_closed(scope: Scope<'_>) -> bool {
     let denies = scope.effective_all("deny");
-    let local = scope.around("server").is_some_and(|server| {
-        let addresses = listens(server.opener);
-        addresses.iter().all(|(address, _)| !address.is_public())
-    });
-    local
+    let listens = scope.around("server").map(|it| listens(it.opener));
+    listens.is_some_and(|all| all.iter().all(|(address, _)| !address.is_public()))
         || denies.iter().any(|said| said.first() == "all")
         || !matches!(scope.value("auth_basic"), None | Some("off"))
         || scope.value("ssl_verify_client") == Some("on")

@@ -53,41 +53,49 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
         };
         if !scope.is_internal() {
             let what = "clients can ask the auth location themselves";
-            location.tell(CheckRule::MissingInternal, scope.opener, what, "internal");
+            location.tell_to_put(CheckRule::MissingInternal, scope.opener, what, "internal");
         }
-        check_body(&mut location);
-        check_connections(&mut location);
-        check_headers(&mut location);
+        check_statements(&mut location);
         location.check_cache("a remembered answer lets the next request pass without a password");
         location.check_ports();
     }
 }
 
-fn check_body(location: &mut HtgateLocation<'_>) {
+fn check_statements(location: &mut HtgateLocation<'_>) {
+    let scope = location.scope;
     let rule = CheckRule::BodyPassed;
     let what = "bodies are sent to htgate, which reads none";
     location.want(rule, "proxy_pass_request_body off", what);
     let what = "a body is announced to htgate that never comes";
     location.want(rule, "proxy_set_header Content-Length ''", what);
-    let limit = location.scope.value("client_max_body_size").unwrap_or("1m");
+    let limit = scope.value("client_max_body_size").unwrap_or("1m");
     if limit.trim_end_matches(char::is_alphabetic).parse() != Ok(0_u64) {
         let what = format!("uploads over {limit} are refused by the auth location, with a 500");
         location.want(CheckRule::BodyLimit, "client_max_body_size 0", &what);
     }
-}
 
-fn check_connections(location: &mut HtgateLocation<'_>) {
     let rule = CheckRule::NoKeepalive;
-    if let Some((said, remedy)) = no_keepalive(location.scope) {
+    if let Some((said, remedy)) = no_keepalive(scope) {
         let what = "every request opens a connection to htgate";
-        location.findings.push(said.finding(rule, what, remedy));
+        location.tell(rule, said, what, remedy);
     }
-    if location.scope.value("proxy_http_version") != Some("2") {
+    if scope.value("proxy_http_version") != Some("2") {
         let what = "HTTP/1.0 closes the connection to htgate after each request";
         location.want(rule, "proxy_http_version 1.1", what);
     }
     let what = "nginx asks htgate to close each connection";
     location.want(rule, "proxy_set_header Connection ''", what);
+
+    let what = "every header of a client reaches htgate";
+    let statement = "proxy_pass_request_headers off";
+    location.want(CheckRule::ClientHeaders, statement, what);
+    location.check_header("X-Real-IP", "$remote_addr");
+    location.check_header("X-Original-Method", "$request_method");
+    location.check_header("X-Original-URI", "$request_uri");
+    if !scope.passes_headers() {
+        location.check_header("Authorization", "$http_authorization");
+        location.check_header("User-Agent", "$http_user_agent");
+    }
 }
 
 /// Where connections are not kept open, and what to do about it.
@@ -101,19 +109,6 @@ fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str)> {
     let is_off = said.is_none_or(|said| said.first() == "0");
     let remedy = "put 'keepalive 32;' into this upstream block";
     is_off.then_some((said.unwrap_or(upstream), remedy))
-}
-
-fn check_headers(location: &mut HtgateLocation<'_>) {
-    let what = "every header of a client reaches htgate";
-    let statement = "proxy_pass_request_headers off";
-    location.want(CheckRule::ClientHeaders, statement, what);
-    location.check_header("X-Real-IP", "$remote_addr");
-    location.check_header("X-Original-Method", "$request_method");
-    location.check_header("X-Original-URI", "$request_uri");
-    if !location.passes_headers() {
-        location.check_header("Authorization", "$http_authorization");
-        location.check_header("User-Agent", "$http_user_agent");
-    }
 }
 
 /// Where htgate answers.

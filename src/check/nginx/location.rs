@@ -13,12 +13,16 @@ pub(super) struct HtgateLocation<'a> {
     pub(super) findings: &'a mut Vec<Finding>,
 }
 
-impl<'a> HtgateLocation<'a> {
-    /// Says what is wrong, and what to put into the location.
-    pub(super) fn tell(&mut self, rule: CheckRule, said: &Directive, what: &str, put: &str) {
+impl HtgateLocation<'_> {
+    pub(super) fn tell(&mut self, rule: CheckRule, said: &Directive, what: &str, remedy: &str) {
+        self.findings.push(said.finding(rule, what, remedy));
+    }
+
+    /// Tells what is wrong, and what to put into the location.
+    pub(super) fn tell_to_put(&mut self, rule: CheckRule, said: &Directive, what: &str, put: &str) {
         let quote = if put.contains('\'') { '"' } else { '\'' };
         let remedy = format!("put {quote}{put};{quote} into the {}", self.kind);
-        self.findings.push(said.finding(rule, what, &remedy));
+        self.tell(rule, said, what, &remedy);
     }
 
     /// The location must have or inherit this statement, and not another of its kind.
@@ -26,25 +30,20 @@ impl<'a> HtgateLocation<'a> {
         let (name, value) = statement.rsplit_once(' ').unwrap_or((statement, ""));
         let (said, sent) = match name.strip_prefix("proxy_set_header ") {
             Some(header) => {
-                let said = self.header(header);
+                let said = self.scope.header(header);
                 (said, said.map(Directive::last))
             }
             None => (self.scope.effective(name), self.scope.value(name)),
         };
         if sent != Some(value.trim_matches('\'')) {
             let said = said.unwrap_or(self.scope.opener);
-            self.tell(rule, said, what, statement);
+            self.tell_to_put(rule, said, what, statement);
         }
-    }
-
-    /// Whether what a client sends goes on to htgate, where nothing else is said of it.
-    pub(super) fn passes_headers(&self) -> bool {
-        self.scope.value("proxy_pass_request_headers") != Some("off")
     }
 
     /// A header that must be sent, and be this variable.
     pub(super) fn check_header(&mut self, name: &str, value: &str) {
-        let said = self.header(name);
+        let said = self.scope.header(name);
         let what = match said.map(Directive::last) {
             None => format!("htgate is not sent {name}"),
             // What else it may be, the module for real addresses knows; not the client.
@@ -54,14 +53,14 @@ impl<'a> HtgateLocation<'a> {
         };
         let said = said.unwrap_or(self.scope.opener);
         let statement = format!("proxy_set_header {name} {value}");
-        self.tell(CheckRule::MissingHeader, said, &what, &statement);
+        self.tell_to_put(CheckRule::MissingHeader, said, &what, &statement);
     }
 
     /// The answers must not be cached: `what` would happen.
     pub(super) fn check_cache(&mut self, what: &str) {
         let cache = self.scope.effective("proxy_cache");
         if let Some(said) = cache.filter(|said| said.first() != "off") {
-            self.tell(CheckRule::ProxyCache, said, what, "proxy_cache off");
+            self.tell_to_put(CheckRule::ProxyCache, said, what, "proxy_cache off");
         }
     }
 
@@ -71,18 +70,9 @@ impl<'a> HtgateLocation<'a> {
             if address.is_public() {
                 let what = "whoever reaches this port can try passwords past nginx";
                 let remedy = "let htgate listen on a unix socket or on 127.0.0.1";
-                self.findings
-                    .push(said.finding(CheckRule::OpenPort, what, remedy));
+                self.tell(CheckRule::OpenPort, said, what, remedy);
             }
         }
-    }
-
-    /// The header that nginx sends, if it is said which.
-    pub(super) fn header(&self, name: &str) -> Option<&'a Directive> {
-        let set = self.scope.effective_all("proxy_set_header");
-        set.into_iter()
-            .rev()
-            .find(|said| said.first().eq_ignore_ascii_case(name))
     }
 }
 

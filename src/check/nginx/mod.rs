@@ -22,11 +22,10 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
     };
     let tree = &ScopeTree::new(&main);
     let gates = gate::find(tree, &mut findings);
-    let tokens = tokens::find(tree, &gates);
     let site = Site {
+        tokens: tokens::find(tree, &gates),
         tree,
         gates,
-        tokens,
     };
     if site.gates.is_empty() && site.tokens.is_empty() {
         let what = "no auth_request leads to htgate's /auth";

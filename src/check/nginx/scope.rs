@@ -36,9 +36,8 @@ impl<'a> ScopeTree<'a> {
 
     fn scope(&'a self, id: usize) -> Option<Scope<'a>> {
         let &(opener, parent) = self.levels.get(id)?;
-        let tree = self;
         Some(Scope {
-            tree,
+            tree: self,
             parent,
             opener,
         })
@@ -98,24 +97,30 @@ impl<'a> Scope<'a> {
     /// The location of the same server that a path leads to. Regular expressions are not tried.
     pub(super) fn location(self, path: &str) -> Option<Self> {
         let server = self.around("server")?;
-        let fit = |scope: &Self| {
-            let name = scope.opener.last();
-            let fits = match scope.opener.first() {
-                "~" | "~*" => false,
-                "=" => name == path,
-                first if first.starts_with('@') => name == path,
-                _ => path.starts_with(name),
-            };
-            let is_exact = scope.opener.first() == "=";
-            fits.then_some((is_exact, name.len()))
+        let fit = |scope: Self| {
+            let (first, name) = (scope.opener.first(), scope.opener.last());
+            let is_exact = first == "=" || first.starts_with('@');
+            let fits = path == name || (!is_exact && path.starts_with(name));
+            (fits && !first.starts_with('~')).then_some(((is_exact, name.len()), scope))
         };
         self.tree
             .all()
             .filter(|scope| scope.opener.name == "location")
             .filter(|scope| scope.around("server") == Some(server))
-            .filter_map(|scope| Some((fit(&scope)?, scope)))
+            .filter_map(fit)
             .max_by_key(|(fit, _)| *fit)
             .map(|(_, scope)| scope)
+    }
+
+    /// The header that nginx sends, if it is said which.
+    pub(super) fn header(self, name: &str) -> Option<&'a Directive> {
+        let mut set = self.effective_all("proxy_set_header").into_iter().rev();
+        set.find(|said| said.first().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether what a client sends goes on, where nothing else is said of it.
+    pub(super) fn passes_headers(self) -> bool {
+        self.value("proxy_pass_request_headers") != Some("off")
     }
 
     /// Whether no client can ask for a location by its path.

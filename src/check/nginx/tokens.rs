@@ -54,34 +54,28 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
         check_request(&mut location);
         location.check_cache("a remembered token is given to whoever asks next");
         location.check_ports();
-        location.kind = "registry's location";
         let registry = scope.location(REGISTRY);
-        if let Some(registry) = registry.filter(|registry| proxy_pass(*registry).is_some()) {
-            location.scope = registry;
-            check_registry(site, &mut location);
-        }
+        findings.extend(registry.and_then(|registry| refused_tokens(site, registry)));
     }
 }
 
 /// The registry in the server of a token location: tokens must reach it.
-fn check_registry(site: &Site<'_>, registry: &mut HtgateLocation<'_>) {
-    let opener = registry.scope.opener;
+fn refused_tokens(site: &Site<'_>, registry: Scope<'_>) -> Option<Finding> {
+    proxy_pass(registry)?;
     let rule = CheckRule::TokenLocation;
-    let finding = if site.guards(registry.scope) {
+    if site.guards(registry) {
         let what = "tokens are refused here, where htgate asks for a password";
         let remedy = "if the registry has 'auth: token:', put 'auth_request off;' here, and else \
                       leave htgate-token.conf out";
-        opener.finding(rule, what, remedy)
-    } else {
-        let said = match registry.header("Authorization") {
-            Some(said) if !is_variable(said.last(), "$http_authorization") => said,
-            None if !registry.passes_headers() => opener,
-            _ => return,
-        };
-        let what = "tokens end here, and the registry sees none";
-        said.finding(rule, what, "leave this out")
+        return Some(registry.opener.finding(rule, what, remedy));
+    }
+    let said = match registry.header("Authorization") {
+        Some(said) if !is_variable(said.last(), "$http_authorization") => said,
+        None if !registry.passes_headers() => registry.opener,
+        _ => return None,
     };
-    registry.findings.push(finding);
+    let what = "tokens end here, and the registry sees none";
+    Some(said.finding(rule, what, "leave this out"))
 }
 
 /// Where it stands.
@@ -90,12 +84,11 @@ fn check_place(location: &mut HtgateLocation<'_>) {
     if is_registry(path(scope)) {
         let what = "this is under /v2/, where clients expect the registry";
         let remedy = "move it, for instance to /auth/token, and the registry's realm with it";
-        let finding = scope.opener.finding(rule, what, remedy);
-        location.findings.push(finding);
+        location.tell(rule, scope.opener, what, remedy);
     }
     if asks(scope).is_some() {
         let what = "who wants a token needs a password already, and so nobody gets one without";
-        location.tell(rule, scope.opener, what, "auth_request off");
+        location.tell_to_put(rule, scope.opener, what, "auth_request off");
     }
 }
 
@@ -110,8 +103,8 @@ fn check_request(location: &mut HtgateLocation<'_>) {
         ("Content-Type", "$http_content_type"),
     ] {
         // A client's own goes on by itself, if nothing else is said.
-        let goes_on = match location.header(name).map(Directive::last) {
-            None => location.passes_headers(),
+        let goes_on = match location.scope.header(name).map(Directive::last) {
+            None => location.scope.passes_headers(),
             Some(sent) => name == "Content-Type" && sent == "$content_type",
         };
         if !goes_on {
@@ -122,7 +115,7 @@ fn check_request(location: &mut HtgateLocation<'_>) {
     if let Some(said) = body.filter(|said| said.first() == "off") {
         let what = "forms do not reach htgate, and containerd sends one first";
         let statement = "proxy_pass_request_body on";
-        location.tell(CheckRule::TokenLocation, said, what, statement);
+        location.tell_to_put(CheckRule::TokenLocation, said, what, statement);
     }
 }
 
