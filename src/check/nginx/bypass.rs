@@ -48,18 +48,14 @@ fn satisfy(scope: Scope<'_>) -> Option<Finding> {
 /// What is wrong with an `error_page` that takes one of the gate's refusals.
 fn error_page(site: &Site<'_>, scope: Scope<'_>, said: &Directive) -> Option<Finding> {
     let mut arguments = said.arguments.iter().map(String::as_str);
-    let code = arguments.find(|code| REFUSALS.contains(code))?;
+    // The statuses with which nginx refuses for htgate.
+    let code = arguments.find(|code| matches!(*code, "401" | "403" | "500"))?;
     let answer = arguments.find_map(|argument| argument.strip_prefix('='));
-    let leave_out = |status| format!("leave '={status}' out");
-    let (then, remedy) = match answer {
-        Some(status) if status.starts_with('2') => {
-            let then = format!("is answered with {status}");
-            (then, leave_out(status))
-        }
+    let mut remedy = format!("leave '={}' out", answer.unwrap_or_default());
+    let then = match answer {
+        Some(status) if status.starts_with('2') => format!("is answered with {status}"),
         Some(status) if status.starts_with('3') => {
-            let then =
-                format!("is sent elsewhere with {status}, and is never asked for a password");
-            (then, leave_out(status))
+            format!("is sent elsewhere with {status}, and is never asked for a password")
         }
         None | Some("") => {
             let page = scope.location(said.last())?;
@@ -69,8 +65,8 @@ fn error_page(site: &Site<'_>, scope: Scope<'_>, said: &Directive) -> Option<Fin
             if returns || !serves || site.guards(page) {
                 return None;
             }
-            let then = format!("gets what {} serves, without a password", said.last());
-            (then, "let that location 'return' an error".to_owned())
+            remedy = "let that location 'return' an error".to_owned();
+            format!("gets what {} serves, without a password", said.last())
         }
         Some(_) => return None,
     };
@@ -91,11 +87,10 @@ fn location(site: &Site<'_>, guarded: &[Backend<'_>], scope: Scope<'_>) -> Optio
         return Some(said.finding(CheckRule::OpenLocation, what, remedy));
     }
     let mut backends = backends(scope).into_iter();
+    let is_way = backends.any(|(address, _)| leads_to(guarded, &address));
     let what = "this is a way to a guarded application without a password";
     let remedy = "include htgate-server.conf in this server, too";
-    backends
-        .any(|(address, _)| leads_to(guarded, &address))
-        .then(|| pass.finding(CheckRule::Bypass, what, remedy))
+    is_way.then(|| pass.finding(CheckRule::Bypass, what, remedy))
 }
 
 /// Servers of this nginx that a guarded location passes requests on to, and that everybody can
@@ -141,6 +136,3 @@ fn is_closed(scope: Scope<'_>) -> bool {
         || !matches!(scope.value("auth_basic"), None | Some("off"))
         || scope.value("ssl_verify_client") == Some("on")
 }
-
-/// The statuses with which nginx refuses for htgate.
-const REFUSALS: [&str; 3] = ["401", "403", "500"];

@@ -66,8 +66,9 @@ impl IncludedFiles<'_> {
             let fits = |(file, _): &(&&str, _)| matches(&pattern, file);
             let mut found = self.parsed.iter().filter(fits).peekable();
             // nginx -T prints every file that there is: a pattern that fits none is none's.
-            let is_alone = self.parsed.len() == 1;
-            if found.peek().is_none() && (is_alone || !pattern.contains(['*', '?', '['])) {
+            if found.peek().is_none()
+                && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '[']))
+            {
                 let what = "this file is not given, so what it says is not seen";
                 let remedy = "pipe the output of 'nginx -T' into this";
                 self.absent

@@ -28,13 +28,18 @@ impl HtgateLocation<'_> {
     /// The location must have or inherit this statement, and not another of its kind.
     pub(super) fn want(&mut self, rule: CheckRule, statement: &str, what: &str) {
         let (name, value) = statement.rsplit_once(' ').unwrap_or((statement, ""));
-        let (said, sent) = match name.strip_prefix("proxy_set_header ") {
-            Some(header) => {
-                let said = self.scope.header(header);
-                (said, said.map(Directive::last))
-            }
-            None => (self.scope.effective(name), self.scope.value(name)),
+        let header = name.strip_prefix("proxy_set_header ");
+        let said = match header {
+            Some(header) => self.scope.header(header),
+            None => self.scope.effective(name),
         };
+        let sent = said.map(|said| {
+            if header.is_some() {
+                said.last()
+            } else {
+                said.first()
+            }
+        });
         if sent != Some(value.trim_matches('\'')) {
             let said = said.unwrap_or(self.scope.opener);
             self.tell_to_put(rule, said, what, statement);

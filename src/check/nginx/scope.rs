@@ -1,7 +1,5 @@
 //! The levels of a configuration, and what each inherits from those around it.
 
-use std::ptr;
-
 use super::syntax::Directive;
 
 /// All levels of the http context.
@@ -60,7 +58,7 @@ pub(super) struct Scope<'a> {
 
 impl PartialEq for Scope<'_> {
     fn eq(&self, other: &Self) -> bool {
-        ptr::eq(self.opener, other.opener)
+        std::ptr::eq(self.opener, other.opener)
     }
 }
 

@@ -50,11 +50,10 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
             kind: "token location",
             findings,
         };
-        check_place(&mut location);
-        check_request(&mut location);
+        check_statements(&mut location);
         location.check_cache("a remembered token is given to whoever asks next");
         location.check_ports();
-        let registry = scope.location(REGISTRY);
+        let registry = scope.location("/v2/");
         findings.extend(registry.and_then(|registry| refused_tokens(site, registry)));
     }
 }
@@ -78,8 +77,8 @@ fn refused_tokens(site: &Site<'_>, registry: Scope<'_>) -> Option<Finding> {
     Some(said.finding(rule, what, "leave this out"))
 }
 
-/// Where it stands.
-fn check_place(location: &mut HtgateLocation<'_>) {
+/// Where it stands, and what it sends along.
+fn check_statements(location: &mut HtgateLocation<'_>) {
     let (scope, rule) = (location.scope, CheckRule::TokenLocation);
     if is_registry(path(scope)) {
         let what = "this is under /v2/, where clients expect the registry";
@@ -90,10 +89,7 @@ fn check_place(location: &mut HtgateLocation<'_>) {
         let what = "who wants a token needs a password already, and so nobody gets one without";
         location.tell_to_put(rule, scope.opener, what, "auth_request off");
     }
-}
 
-/// What it sends along.
-fn check_request(location: &mut HtgateLocation<'_>) {
     // Or all clients were one, and the guesses of one were held against all.
     location.check_header("X-Real-IP", "$remote_addr");
     for (name, value) in [
@@ -103,19 +99,18 @@ fn check_request(location: &mut HtgateLocation<'_>) {
         ("Content-Type", "$http_content_type"),
     ] {
         // A client's own goes on by itself, if nothing else is said.
-        let goes_on = match location.scope.header(name).map(Directive::last) {
-            None => location.scope.passes_headers(),
+        let goes_on = match scope.header(name).map(Directive::last) {
+            None => scope.passes_headers(),
             Some(sent) => name == "Content-Type" && sent == "$content_type",
         };
         if !goes_on {
             location.check_header(name, value);
         }
     }
-    let body = location.scope.effective("proxy_pass_request_body");
+    let body = scope.effective("proxy_pass_request_body");
     if let Some(said) = body.filter(|said| said.first() == "off") {
         let what = "forms do not reach htgate, and containerd sends one first";
-        let statement = "proxy_pass_request_body on";
-        location.tell_to_put(CheckRule::TokenLocation, said, what, statement);
+        location.tell_to_put(rule, said, what, "proxy_pass_request_body on");
     }
 }
 
@@ -130,8 +125,6 @@ fn is_registry(path: &str) -> bool {
     let rest = path.trim_start_matches('^').strip_prefix("/v2");
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-'))
 }
-
-const REGISTRY: &str = "/v2/";
 
 #[cfg(test)]
 mod tests {

@@ -77,10 +77,8 @@ impl<'a> BackendAddress<'a> {
 
     /// Whether it is this machine's, and that of a server that listens on the other.
     pub(super) fn is_served_by(&self, other: &Self) -> bool {
-        let (Self::Ip(ip, port), Self::Ip(_, listening)) = (self, other) else {
-            return false;
-        };
-        port == listening && (ip.is_loopback() || ip.is_unspecified())
+        matches!((self, other), (Self::Ip(ip, port), Self::Ip(_, listening))
+            if port == listening && (ip.is_loopback() || ip.is_unspecified()))
     }
 }
 
