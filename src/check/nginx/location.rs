@@ -28,19 +28,12 @@ impl HtgateLocation<'_> {
     /// The location must have or inherit this statement, and not another of its kind.
     pub(super) fn want(&mut self, rule: CheckRule, statement: &str, what: &str) {
         let (name, value) = statement.rsplit_once(' ').unwrap_or((statement, ""));
-        let header = name.strip_prefix("proxy_set_header ");
-        let said = match header {
-            Some(header) => self.scope.header(header),
-            None => self.scope.effective(name),
+        let (said, sent): (_, fn(&Directive) -> &str) = match name.strip_prefix("proxy_set_header ")
+        {
+            Some(header) => (self.scope.header(header), Directive::last),
+            None => (self.scope.effective(name), Directive::first),
         };
-        let sent = said.map(|said| {
-            if header.is_some() {
-                said.last()
-            } else {
-                said.first()
-            }
-        });
-        if sent != Some(value.trim_matches('\'')) {
+        if said.map(sent) != Some(value.trim_matches('\'')) {
             let said = said.unwrap_or(self.scope.opener);
             self.tell_to_put(rule, said, what, statement);
         }
