@@ -96,7 +96,7 @@ fn dates(chain: &[Certificate], now: SystemTime) -> Option<Fault> {
     let refuse = "registries refuse every token";
     let (what, remedy) = if begins > now {
         let what = format!("the certificate is good from {day} on, and {refuse} until then");
-        (what, "see whether this machine's clock is right")
+        (what, "check this machine's clock")
     } else if ends < now {
         (
             format!("the certificate ended on {day}, and {refuse}"),
@@ -127,17 +127,17 @@ const MISNAMED: (&str, &str) = (
     "make a new key with 'htgate token init'",
 );
 const ONLY_3: (&str, &str) = (
-    "key_id \"jwk-thumbprint\" is what registry 3.x knows keys by, and 2.8 not, and 3.0 no P-256 \
-     key of its rootcertbundle",
+    "only registry 3.x knows keys by \"jwk-thumbprint\", and 3.0 does not know the P-256 keys of its \
+     rootcertbundle by it",
     "use \"x5c\" where the registry has a rootcertbundle",
 );
 const ONLY_2: (&str, &str) = (
-    "key_id \"libtrust\" is what registry 2.8 knows keys by, and 3.x not",
+    "only registry 2.8 knows keys by \"libtrust\", and 3.x does not",
     "use \"x5c\", which both understand",
 );
 const SLOW: (&str, &str) = (
     "an RSA key takes many times as long to sign as one of P-256, and its tokens are longer",
-    "make one with 'htgate token init' unless RSA is asked of you",
+    "make one with 'htgate token init' unless you have to use RSA",
 );
 
 #[cfg(test)]

@@ -49,8 +49,7 @@ pub(crate) fn lines(
     }
     for FormatRow { kind, users, took } in rows {
         if kind.is_weak() {
-            let what =
-                format!("{users} with {kind}, which is guessed too easily if the file is stolen");
+            let what = format!("{users} with {kind}, which is easy to crack if the file is stolen");
             let remedy = "set those passwords again with 'htgate user set NAME'";
             tell(CheckRule::WeakFormat, what, remedy);
         }
@@ -80,13 +79,13 @@ pub(crate) fn permissions(file: &str, mode: u32, folder: u32, secret: bool) -> V
         tell(CheckRule::Readable, what, remedy);
     }
     if mode & WRITE_BY_OTHERS != 0 {
-        let what = format!("decides who gets in (mode {mode:04o})");
-        let remedy = "take the permission to write away with 'chmod o-w'";
+        let what = format!("can change who gets in (mode {mode:04o})");
+        let remedy = "remove the write permission with 'chmod o-w'";
         tell(CheckRule::Writable, what, remedy);
     }
     if folder & (WRITE_BY_OTHERS | STICKY) == WRITE_BY_OTHERS {
         let what = format!("can put another file in its place (its folder has mode {folder:04o})");
-        let remedy = "take the permission to write away with 'chmod o-w' on the folder";
+        let remedy = "remove the write permission with 'chmod o-w' on the folder";
         tell(CheckRule::Writable, what, remedy);
     }
     findings

@@ -19,9 +19,9 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for (_, said) in guarded.iter().filter(|(address, _)| address.is_public()) {
-        let what = "whoever reaches this port needs no password";
-        let remedy = "let the application listen on 127.0.0.1 or a unix socket, or a firewall \
-                      admit only nginx";
+        let what = "anyone who can reach this port needs no password";
+        let remedy = "let the application listen on 127.0.0.1 or a unix socket, or let a \
+                      firewall admit only nginx";
         findings.push(said.finding(CheckRule::OpenPort, what, remedy));
     }
     let scopes = site.tree.all();
@@ -32,8 +32,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
 
 fn api_header(said: &Directive) -> Option<Finding> {
     let name = "Docker-Distribution-Api-Version";
-    let what =
-        "the API header is missing on 401 and other errors, and clients then see no registry";
+    let what = "the API header is missing on 401 and other errors, so clients see no registry";
     (said.first().eq_ignore_ascii_case(name) && said.last() != "always")
         .then(|| said.finding(CheckRule::ApiHeader, what, "put 'always' behind it"))
 }
@@ -89,7 +88,7 @@ fn location(site: &Site<'_>, guarded: &[Backend<'_>], scope: Scope<'_>) -> Optio
     let mut backends = backends(scope).into_iter();
     let is_way = backends.any(|(address, _)| leads_to(guarded, &address));
     let what = "this is a way to a guarded application without a password";
-    let remedy = "include htgate-server.conf in this server, too";
+    let remedy = "include htgate-server.conf in this server as well";
     is_way.then(|| pass.finding(CheckRule::Bypass, what, remedy))
 }
 
@@ -127,7 +126,7 @@ fn leads_to(guarded: &[Backend<'_>], address: &BackendAddress<'_>) -> bool {
     guarded.iter().any(|(other, _)| other == address)
 }
 
-/// Whether something else than htgate keeps people out, or only this machine gets in.
+/// Whether something other than htgate asks for a password, or only this machine can connect.
 fn is_closed(scope: Scope<'_>) -> bool {
     let denies = scope.effective_all("deny");
     let listens = scope.around("server").map(|it| listens(it.opener));

@@ -56,7 +56,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
             location.tell_to_put(CheckRule::MissingInternal, scope.opener, what, "internal");
         }
         check_statements(&mut location);
-        location.check_cache("a remembered answer lets the next request pass without a password");
+        location.check_cache("a cached answer lets the next request pass without a password");
         location.check_ports();
     }
 }

@@ -69,7 +69,7 @@ impl IncludedFiles<'_> {
             if found.peek().is_none()
                 && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '[']))
             {
-                let what = "this file is not given, so what it says is not seen";
+                let what = "this file is missing from the input, so it was not checked";
                 let remedy = "pipe the output of 'nginx -T' into this";
                 self.absent
                     .push(directive.finding(CheckRule::Syntax, what, remedy));

@@ -44,7 +44,7 @@ impl HtgateLocation<'_> {
         let said = self.scope.header(name);
         let what = match said.map(Directive::last) {
             None => format!("htgate is not sent {name}"),
-            // What else it may be, the module for real addresses knows; not the client.
+            // The module for real addresses may set others, but a client may not.
             Some(sent) if name == "X-Real-IP" && !sent.contains("$http_") => return,
             Some(sent) if is_variable(sent, value) => return,
             Some(sent) => format!("{name} is '{sent}', not {value}"),
@@ -66,7 +66,7 @@ impl HtgateLocation<'_> {
     pub(super) fn check_ports(&mut self) {
         for (address, said) in backends(self.scope) {
             if address.is_public() {
-                let what = "whoever reaches this port can try passwords past nginx";
+                let what = "anyone who can reach this port can try passwords past nginx";
                 let remedy = "let htgate listen on a unix socket or on 127.0.0.1";
                 self.tell(CheckRule::OpenPort, said, what, remedy);
             }

@@ -51,7 +51,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
             findings,
         };
         check_statements(&mut location);
-        location.check_cache("a remembered token is given to whoever asks next");
+        location.check_cache("a cached token is given to the next client that asks");
         location.check_ports();
         let registry = scope.location("/v2/");
         findings.extend(registry.and_then(|registry| refused_tokens(site, registry)));
@@ -64,8 +64,8 @@ fn refused_tokens(site: &Site<'_>, registry: Scope<'_>) -> Option<Finding> {
     let rule = CheckRule::TokenLocation;
     if site.guards(registry) {
         let what = "tokens are refused here, where htgate asks for a password";
-        let remedy = "if the registry has 'auth: token:', put 'auth_request off;' here, and else \
-                      leave htgate-token.conf out";
+        let remedy = "if the registry has 'auth: token:', put 'auth_request off;' here, \
+                      otherwise leave htgate-token.conf out";
         return Some(registry.opener.finding(rule, what, remedy));
     }
     let said = match registry.header("Authorization") {
@@ -86,11 +86,11 @@ fn check_statements(location: &mut HtgateLocation<'_>) {
         location.tell(rule, scope.opener, what, remedy);
     }
     if asks(scope).is_some() {
-        let what = "who wants a token needs a password already, and so nobody gets one without";
+        let what = "asking for a token already takes a password, so nobody can get one without";
         location.tell_to_put(rule, scope.opener, what, "auth_request off");
     }
 
-    // Or all clients were one, and the guesses of one were held against all.
+    // Otherwise all clients would be one, and all would pay for the guesses of one.
     location.check_header("X-Real-IP", "$remote_addr");
     for (name, value) in [
         ("Authorization", "$http_authorization"),

@@ -133,7 +133,9 @@ fn settings_and_permissions() {
         "{text}"
     );
     assert!(
-        text.contains(&format!("{config_name}: everybody on this machine decides")),
+        text.contains(&format!(
+            "{config_name}: everybody on this machine can change"
+        )),
         "{text}"
     );
 
