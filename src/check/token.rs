@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::{CheckRule, Finding, finding};
+use super::{CheckRule, Finding};
+use crate::Fault;
 use crate::token::{
     Algorithm, CERTIFICATE_NOTICE, Certificate, KeyId, PairError, Signer, TokenSettings,
 };
@@ -35,114 +36,109 @@ pub(crate) struct TokenFiles<'a> {
 impl TokenFiles<'_> {
     /// What is wrong with it now, and what it signs with if it does.
     pub(crate) fn findings(&self, now: SystemTime) -> (Vec<Finding>, Option<Signs>) {
-        let Self { settings, .. } = self;
-        let certificate_file = settings.certificate.display().to_string();
-        let about_certificate =
-            |rule, message: &str| finding(rule, &certificate_file, None, message);
+        let settings = self.settings;
+        let certificate = settings.certificate.display().to_string();
         let mut findings = Vec::new();
+        let mut tell = |rule, file: &str, fault| findings.push(Finding::new(rule, file, fault));
         let signer = self
             .key
             .map(|key| Signer::new(settings, key, self.certificate.unwrap_or_default()));
         match &signer {
             Some(Err(PairError::Key(error))) => {
                 let file = settings.key.display().to_string();
-                findings.push(Finding::new(CheckRule::TokenKey, &file, (*error).into()));
+                tell(CheckRule::TokenKey, &file, (*error).into());
             }
             Some(Err(error @ PairError::Mismatch)) => {
-                let rule = CheckRule::TokenCertificate;
-                findings.push(Finding::new(rule, &certificate_file, (*error).into()));
+                tell(CheckRule::TokenCertificate, &certificate, (*error).into());
             }
-            // Said below, or by who could not read it.
+            // The certificate alone is looked at below.
             Some(Err(PairError::Certificate(_)) | Ok(_)) | None => (),
         }
-        let chain = match self.certificate.map(Certificate::all_from_pem) {
-            Some(Ok(chain)) => chain,
-            Some(Err(error)) => {
-                let rule = CheckRule::TokenCertificate;
-                findings.push(Finding::new(rule, &certificate_file, error.into()));
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        let dates = dates(&chain, now);
-        let misnamed = chain.first().is_some_and(Certificate::has_short_coordinate);
-        match settings.key_id {
-            KeyId::X5c => {
-                findings.extend(
-                    dates.map(|what| about_certificate(CheckRule::TokenCertificate, &what)),
-                );
-            }
-            KeyId::JwkThumbprint if misnamed => {
-                findings.push(about_certificate(CheckRule::TokenId, MISNAMED));
-            }
-            KeyId::JwkThumbprint | KeyId::Libtrust => (),
-        }
+        let chain = self
+            .certificate
+            .map_or(Ok(Vec::new()), Certificate::all_from_pem);
+        let chain = chain.unwrap_or_else(|error| {
+            tell(CheckRule::TokenCertificate, &certificate, error.into());
+            Vec::new()
+        });
         let signs = signer.and_then(Result::ok).map(|signer| Signs {
             algorithm: signer.algorithm(),
             ends: Certificate::first_end(&chain).unwrap_or(now),
         });
-        let choices = self.choices(signs.map(|signs| signs.algorithm));
-        findings
-            .extend(choices.map(|what| finding(CheckRule::TokenChoice, self.config, None, what)));
+        let words = |(what, remedy): (&str, &str)| Fault::new(what, remedy);
+        match settings.key_id {
+            KeyId::X5c => {
+                if let Some(fault) = dates(&chain, now) {
+                    tell(CheckRule::TokenCertificate, &certificate, fault);
+                }
+            }
+            KeyId::JwkThumbprint => {
+                if chain.first().is_some_and(Certificate::has_short_coordinate) {
+                    tell(CheckRule::TokenId, &certificate, words(MISNAMED));
+                }
+                tell(CheckRule::TokenChoice, self.config, words(ONLY_3));
+            }
+            KeyId::Libtrust => tell(CheckRule::TokenChoice, self.config, words(ONLY_2)),
+        }
+        if signs.is_some_and(|signs| signs.algorithm == Algorithm::Rs256) {
+            tell(CheckRule::TokenChoice, self.config, words(SLOW));
+        }
         (findings, signs)
-    }
-
-    /// What works, but not everywhere, or not as fast.
-    fn choices(&self, algorithm: Option<Algorithm>) -> impl Iterator<Item = &'static str> {
-        let by_id = match self.settings.key_id {
-            KeyId::X5c => None,
-            KeyId::JwkThumbprint => Some(ONLY_3),
-            KeyId::Libtrust => Some(ONLY_2),
-        };
-        let by_algorithm = (algorithm == Some(Algorithm::Rs256)).then_some(SLOW);
-        [by_id, by_algorithm].into_iter().flatten()
     }
 }
 
 /// What is wrong with the dates. A registry looks at them where a token brings its certificates
 /// along, and at those of all of them.
-fn dates(chain: &[Certificate], now: SystemTime) -> Option<String> {
+fn dates(chain: &[Certificate], now: SystemTime) -> Option<Fault> {
     let begins = chain.iter().map(|it| it.begins).max()?;
     let ends = Certificate::first_end(chain)?;
-    if begins > now {
-        let begins = day(begins);
-        return Some(format!(
-            "the certificate is good from {begins} on, and registries refuse every token until \
-             then; see whether this machine's clock is right"
-        ));
-    }
-    let Ok(left) = ends.duration_since(now) else {
-        let ends = day(ends);
-        return Some(format!(
-            "the certificate ended on {ends}, and registries refuse every token; {RENEW}"
-        ));
+    let day = day(if begins > now { begins } else { ends });
+    let refuse = "registries refuse every token";
+    let (what, remedy) = if begins > now {
+        let what = format!("the certificate is good from {day} on, and {refuse} until then");
+        (what, "check this machine's clock")
+    } else if ends < now {
+        (
+            format!("the certificate ended on {day}, and {refuse}"),
+            RENEW,
+        )
+    } else if ends < now + CERTIFICATE_NOTICE {
+        (
+            format!("the certificate ends on {day}, and then {refuse}"),
+            RENEW,
+        )
+    } else {
+        return None;
     };
-    (left < CERTIFICATE_NOTICE).then(|| {
-        let ends = day(ends);
-        format!("the certificate ends on {ends}, and then registries refuse every token; {RENEW}")
-    })
+    Some(Fault::new(what, remedy))
 }
 
 /// A day in UTC.
 pub(crate) fn day(time: SystemTime) -> String {
-    Timestamp::try_from(time)
-        .unwrap_or_default()
-        .strftime("%Y-%m-%d")
-        .to_string()
+    let time = Timestamp::try_from(time).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
 }
 
 const RENEW: &str = "make a new key and certificate with 'htgate token init'";
 /// distribution, registry/auth/token/util.go: big numbers' bytes, which have no leading zeros.
-const MISNAMED: &str = "a coordinate of this key begins with a zero byte, and registry 3.1 knows \
-                        such a key of its rootcertbundle by another thumbprint than the right \
-                        one; make a new key with 'htgate token init'";
-const ONLY_3: &str = "key_id \"jwk-thumbprint\" is what registry 3.x knows keys by, and 2.8 not, \
-                      and 3.0 no P-256 key of its rootcertbundle; use \"x5c\" where the registry \
-                      has a rootcertbundle";
-const ONLY_2: &str = "key_id \"libtrust\" is what registry 2.8 knows keys by, and 3.x not; \
-                      use \"x5c\", which both understand";
-const SLOW: &str = "an RSA key takes many times as long to sign as one of P-256, and its tokens \
-                    are longer; make one with 'htgate token init' unless RSA is asked of you";
+const MISNAMED: (&str, &str) = (
+    "a coordinate of this key begins with a zero byte, and registry 3.1 knows such a key of its \
+     rootcertbundle by another thumbprint than the right one",
+    "make a new key with 'htgate token init'",
+);
+const ONLY_3: (&str, &str) = (
+    "only registry 3.x knows keys by \"jwk-thumbprint\", and 3.0 does not know the P-256 keys of its \
+     rootcertbundle by it",
+    "use \"x5c\" where the registry has a rootcertbundle",
+);
+const ONLY_2: (&str, &str) = (
+    "only registry 2.8 knows keys by \"libtrust\", and 3.x does not",
+    "use \"x5c\", which both understand",
+);
+const SLOW: (&str, &str) = (
+    "an RSA key takes many times as long to sign as one of P-256, and its tokens are longer",
+    "make one with 'htgate token init' unless you have to use RSA",
+);
 
 #[cfg(test)]
 mod tests {
@@ -182,13 +178,13 @@ mod tests {
         for finding in &findings {
             let text = finding.to_string();
             assert!(!text.contains('\n') && !text.contains("-----"), "{text}");
-            assert_ne!(finding.remedy, "correct it", "{text}");
+            assert!(!finding.fault.remedy.is_empty(), "{text}");
         }
         let works = findings.iter().all(|it| it.rule != CheckRule::TokenKey);
         assert!(signs.is_none() || works, "{findings:#?}");
         findings
             .iter()
-            .map(|it| format!("{} {}: {}", it.file, it.rule, it.what))
+            .map(|it| format!("{} {}: {}", it.file, it.rule.name(), it.fault.what))
             .collect()
     }
 

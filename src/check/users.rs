@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CheckRule, Finding, finding};
+use super::{CheckRule, Finding};
 use crate::Fault;
 use crate::hash::Kind;
 use crate::htpasswd::{LineErrors, LineFault, Users};
@@ -18,15 +18,6 @@ pub(crate) struct FormatRow {
     pub took: Option<Duration>,
 }
 
-/// What a file says of itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Modes {
-    /// The permission bits of the file.
-    pub file: u32,
-    /// The permission bits of its folder.
-    pub folder: u32,
-}
-
 /// Faults of the lines, and of the formats.
 pub(crate) fn lines(
     file: &str,
@@ -34,75 +25,68 @@ pub(crate) fn lines(
     errors: &LineErrors,
     rows: &[FormatRow],
 ) -> Vec<Finding> {
-    let mut findings: Vec<_> = errors
-        .first()
-        .iter()
-        .map(|error| {
-            let rule = match error.fault {
-                LineFault::Duplicate => CheckRule::Duplicate,
-                _ => CheckRule::FaultyLine,
-            };
-            Finding::new(rule, file, Fault::from(error.fault).at(error.line))
-        })
-        .collect();
+    let mut findings = Vec::new();
+    for error in errors.first() {
+        let rule = match error.fault {
+            LineFault::Duplicate => CheckRule::Duplicate,
+            _ => CheckRule::FaultyLine,
+        };
+        let fault = Fault::from(error.fault).at(error.line);
+        findings.push(Finding::new(rule, file, fault));
+    }
+    let mut tell = |rule, what: String, remedy: &str| {
+        findings.push(Finding::new(rule, file, Fault::new(what, remedy)));
+    };
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
-        let what = format!("{untold} more lines are left out; is this a users file?");
-        findings.push(finding(CheckRule::FaultyLine, file, None, &what));
+        let what = format!("{untold} more lines are left out");
+        tell(CheckRule::FaultyLine, what, "is this a users file?");
     }
     if users.count() == 0 {
-        let what = "no users, so nobody can log in; add one with 'htgate user add NAME'";
-        findings.push(finding(CheckRule::NoUsers, file, None, what));
+        let what = "no users, so nobody can log in".to_owned();
+        let remedy = "add one with 'htgate user add NAME'";
+        tell(CheckRule::NoUsers, what, remedy);
     }
-    for row in rows {
-        let (kind, count) = (row.kind, row.users);
+    for FormatRow { kind, users, took } in rows {
         if kind.is_weak() {
-            let what = format!(
-                "{count} with {kind}, which is guessed too easily if the file is stolen; set \
-                 those passwords again with 'htgate user set NAME'"
-            );
-            findings.push(finding(CheckRule::WeakFormat, file, None, &what));
+            let what = format!("{users} with {kind}, which is easy to crack if the file is stolen");
+            let remedy = "set those passwords again with 'htgate user set NAME'";
+            tell(CheckRule::WeakFormat, what, remedy);
         }
-        if row.took.is_none_or(|took| took > SLOW) {
-            let took = row.took.map_or_else(
-                || "a very long time".to_owned(),
-                |took| format!("{} ms", took.as_millis()),
-            );
-            let what = format!(
-                "{count} with {kind}, of which one hash takes {took} here; set those passwords \
-                 again with a lower --cost"
-            );
-            findings.push(finding(CheckRule::SlowFormat, file, None, &what));
+        let took = took.map(|took| took.as_millis());
+        if took.is_none_or(|took| took > SLOW) {
+            let took = took.map(|took| format!("{took} ms"));
+            let took = took.as_deref().unwrap_or("a very long time");
+            let what = format!("{users} with {kind}, of which one hash takes {took} here");
+            let remedy = "set those passwords again with a lower --cost";
+            tell(CheckRule::SlowFormat, what, remedy);
         }
     }
     findings
 }
 
-/// Who else can read the file, or write it.
-pub(crate) fn permissions(file: &str, modes: Modes, secret: bool) -> Vec<Finding> {
+/// Who else can read the file, or write it, by its mode and its folder's.
+pub(crate) fn permissions(file: &str, mode: u32, folder: u32, secret: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mode = modes.file & 0o7777;
+    let mut tell = |rule, what: String, remedy: &str| {
+        let what = format!("everybody on this machine {what}");
+        findings.push(Finding::new(rule, file, Fault::new(what, remedy)));
+    };
+    let (mode, folder) = (mode & 0o7777, folder & 0o7777);
     if secret && mode & READ_BY_OTHERS != 0 {
-        let what = format!(
-            "everybody on this machine can read the hashes (mode {mode:04o}); give the file the \
-             group that htgate runs as, and mode 0640"
-        );
-        findings.push(finding(CheckRule::Readable, file, None, &what));
+        let what = format!("can read the hashes (mode {mode:04o})");
+        let remedy = "give the file the group that htgate runs as, and mode 0640";
+        tell(CheckRule::Readable, what, remedy);
     }
     if mode & WRITE_BY_OTHERS != 0 {
-        let what = format!(
-            "everybody on this machine decides who gets in (mode {mode:04o}); take the \
-             permission to write away with 'chmod o-w'"
-        );
-        findings.push(finding(CheckRule::Writable, file, None, &what));
+        let what = format!("can change who gets in (mode {mode:04o})");
+        let remedy = "remove the write permission with 'chmod o-w'";
+        tell(CheckRule::Writable, what, remedy);
     }
-    let mode = modes.folder & 0o7777;
-    if mode & WRITE_BY_OTHERS != 0 && mode & STICKY == 0 {
-        let what = format!(
-            "everybody on this machine can put another file in its place (its folder has mode \
-             {mode:04o}); take the permission to write away with 'chmod o-w' on the folder"
-        );
-        findings.push(finding(CheckRule::Writable, file, None, &what));
+    if folder & (WRITE_BY_OTHERS | STICKY) == WRITE_BY_OTHERS {
+        let what = format!("can put another file in its place (its folder has mode {folder:04o})");
+        let remedy = "remove the write permission with 'chmod o-w' on the folder";
+        tell(CheckRule::Writable, what, remedy);
     }
     findings
 }
@@ -118,7 +102,8 @@ pub(crate) fn cold_logins(rows: &[FormatRow], threads: usize) -> Option<f64> {
     (users > 0 && seconds > 0.0).then(|| threads as f64 * users as f64 / seconds)
 }
 
-const SLOW: Duration = Duration::from_millis(500);
+/// In milliseconds.
+const SLOW: u128 = 500;
 const READ_BY_OTHERS: u32 = 0o004;
 const WRITE_BY_OTHERS: u32 = 0o002;
 const STICKY: u32 = 0o1000;
@@ -140,7 +125,7 @@ mod tests {
         let findings = lines("f", &users, &errors, &[]);
         let seen: Vec<_> = findings
             .iter()
-            .map(|finding| (finding.rule.name(), finding.line.unwrap()))
+            .map(|finding| (finding.rule.name(), finding.fault.line.unwrap()))
             .collect();
         let expected = [
             ("faulty-line", 3),
@@ -188,7 +173,7 @@ mod tests {
     #[test]
     fn modes() {
         let rules = |file, folder, secret| {
-            let findings = permissions("f", Modes { file, folder }, secret);
+            let findings = permissions("f", file, folder, secret);
             findings
                 .iter()
                 .map(|finding| finding.rule)

@@ -1,215 +1,114 @@
 //! The locations through which nginx asks htgate: which they are, and what each must say.
 
 use super::super::{CheckRule, Finding};
-use super::at;
-use super::location::{Asking, Tell};
-use super::scope::{Id, ScopeTree, own};
-use super::upstream::PassTarget;
+use super::Site;
+use super::location::HtgateLocation;
+use super::scope::{Scope, ScopeTree};
+use super::syntax::Directive;
+use super::upstream::proxy_pass;
 
-/// The auth locations that lead to htgate.
-pub(super) struct Gates(Vec<Id>);
-
-impl Gates {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Each of them.
-    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
-        self.0.iter().copied()
-    }
-
-    /// Whether a level is one of them.
-    pub(super) fn have(&self, id: Id) -> bool {
-        self.0.contains(&id)
-    }
-
-    /// Whether a request to this level is asked for a password first.
-    pub(super) fn guard(&self, tree: &ScopeTree<'_>, id: Id) -> bool {
-        target(tree, id).is_some_and(|target| self.0.contains(&target))
-    }
-}
-
-/// The location that is asked before a level is entered.
-fn target(tree: &ScopeTree<'_>, id: Id) -> Option<Id> {
-    let path = tree
-        .value(id, "auth_request")
-        .filter(|path| *path != "off")?;
-    tree.location(tree.around(id, "server")?, path)
+/// The `auth_request` that is asked before a level is entered.
+pub(super) fn asks(scope: Scope<'_>) -> Option<&Directive> {
+    let said = scope.effective("auth_request");
+    said.filter(|said| said.first() != "off")
 }
 
 /// Finds the auth locations that lead to htgate, and those that try to.
-pub(super) fn find(tree: &ScopeTree<'_>, findings: &mut Vec<Finding>) -> Gates {
+pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> Vec<Scope<'a>> {
     let mut gates = Vec::new();
-    let levels = tree.all().filter(|id| tree.around(*id, "server").is_some());
-    for id in levels {
-        let Some(said) = tree.effective(id, "auth_request") else {
+    for scope in tree.all().filter(|it| it.around("server").is_some()) {
+        let Some(said) = asks(scope) else { continue };
+        let Some(location) = scope.location(said.first()) else {
+            let what = "no location of this server is named by this auth_request";
+            findings.push(said.finding(CheckRule::NoGate, what, "include htgate-server.conf"));
             continue;
         };
-        if said.first() == "off" {
-            continue;
-        }
-        let Some(location) = target(tree, id) else {
-            let message = "no location of this server is named by this auth_request; \
-                           include htgate-server.conf";
-            findings.push(at(CheckRule::NoGate, &said.place, message));
+        let Some((pass, target)) = proxy_pass(location) else {
             continue;
         };
-        let Some(pass) = own(tree.inside(location), "proxy_pass").last() else {
-            continue;
-        };
-        let target = PassTarget::parse(pass.first());
-        let asked = if target.path.is_empty() {
-            said.first()
-        } else {
-            target.path
+        let asked = match target.path {
+            "" => said.first(),
+            path => path,
         };
         if asked.split('?').next() == Some(ENDPOINT) {
             if !gates.contains(&location) {
                 gates.push(location);
             }
         } else if target.host.contains("htgate") {
-            let message = format!("this asks {asked}; htgate answers at {ENDPOINT}");
-            findings.push(at(CheckRule::NoGate, &pass.place, &message));
+            let what = format!("this asks {asked}");
+            let remedy = format!("htgate answers at {ENDPOINT}");
+            findings.push(pass.finding(CheckRule::NoGate, &what, &remedy));
         }
     }
-    Gates(gates)
+    gates
 }
 
 /// What every auth location must say.
-pub(super) fn check(tree: &ScopeTree<'_>, gates: &Gates, findings: &mut Vec<Finding>) {
-    for id in &gates.0 {
-        if let Some(location) = Asking::new(tree, *id, "auth location") {
-            let gate = GateCheck(location);
-            gate.check(&mut |rule, said, message| findings.push(at(rule, &said.place, message)));
+pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
+    for &scope in &site.gates {
+        let mut location = HtgateLocation {
+            scope,
+            kind: "auth location",
+            findings,
+        };
+        if !scope.is_internal() {
+            let what = "clients can ask the auth location themselves";
+            location.tell_to_put(CheckRule::MissingInternal, scope.opener, what, "internal");
         }
+        check_statements(&mut location);
+        location.check_cache("a cached answer lets the next request pass without a password");
+        location.check_ports();
     }
 }
 
-struct GateCheck<'a>(Asking<'a>);
-
-impl GateCheck<'_> {
-    fn check(&self, tell: &mut Tell<'_>) {
-        let location = &self.0;
-        if !location.tree.is_internal(location.id) {
-            let message = "clients can ask the auth location themselves; put 'internal;' into it";
-            tell(CheckRule::MissingInternal, location.opener, message);
-        }
-        self.check_body(tell);
-        self.check_connections(tell);
-        self.check_headers(tell);
-        location.check_cache(
-            "a remembered answer lets the next request pass without a password",
-            tell,
-        );
-        location.check_ports(tell);
+fn check_statements(location: &mut HtgateLocation<'_>) {
+    let scope = location.scope;
+    let rule = CheckRule::BodyPassed;
+    let what = "bodies are sent to htgate, which reads none";
+    location.want(rule, "proxy_pass_request_body off", what);
+    let what = "a body is announced to htgate that never comes";
+    location.want(rule, "proxy_set_header Content-Length ''", what);
+    let limit = scope.value("client_max_body_size").unwrap_or("1m");
+    if limit.trim_end_matches(char::is_alphabetic).parse() != Ok(0_u64) {
+        let what = format!("uploads over {limit} are refused by the auth location, with a 500");
+        location.want(CheckRule::BodyLimit, "client_max_body_size 0", &what);
     }
 
-    fn check_body(&self, tell: &mut Tell<'_>) {
-        let location = &self.0;
-        if location.tree.value(location.id, "proxy_pass_request_body") != Some("off") {
-            let said = location.said("proxy_pass_request_body");
-            let message = "bodies are sent to htgate, which reads none; \
-                           put 'proxy_pass_request_body off;' into the auth location";
-            tell(CheckRule::BodyPassed, said, message);
-        }
-        if location
-            .header("Content-Length")
-            .is_none_or(|said| !said.last().is_empty())
-        {
-            let said = location.header("Content-Length").unwrap_or(location.opener);
-            let message = "a body is announced to htgate that never comes; \
-                           put \"proxy_set_header Content-Length '';\" into the auth location";
-            tell(CheckRule::BodyPassed, said, message);
-        }
-        let limit = location
-            .tree
-            .value(location.id, "client_max_body_size")
-            .unwrap_or("1m");
-        if limit
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-            .parse()
-            != Ok(0_u64)
-        {
-            let said = location.said("client_max_body_size");
-            let message = format!(
-                "uploads over {limit} are refused by the auth location, with a 500; \
-                 put 'client_max_body_size 0;' into it"
-            );
-            tell(CheckRule::BodyLimit, said, &message);
-        }
+    let rule = CheckRule::NoKeepalive;
+    if let Some((said, remedy)) = no_keepalive(scope) {
+        let what = "every request opens a connection to htgate";
+        location.tell(rule, said, what, remedy);
     }
+    if scope.value("proxy_http_version") != Some("2") {
+        let what = "HTTP/1.0 closes the connection to htgate after each request";
+        location.want(rule, "proxy_http_version 1.1", what);
+    }
+    let what = "nginx asks htgate to close each connection";
+    location.want(rule, "proxy_set_header Connection ''", what);
 
-    fn check_connections(&self, tell: &mut Tell<'_>) {
-        let location = &self.0;
-        let Some(pass) = own(location.tree.inside(location.id), "proxy_pass").last() else {
-            return;
-        };
-        let target = PassTarget::parse(pass.first());
-        match target.upstream(location.tree) {
-            None if target.host.contains('$') => (),
-            None => {
-                let message = "every request opens a connection to htgate; name an upstream \
-                               block with 'keepalive 32;' here";
-                tell(CheckRule::NoKeepalive, pass, message);
-            }
-            Some(upstream) => {
-                let keepalive = own(upstream.inside(), "keepalive").last();
-                if keepalive.is_none_or(|said| said.first() == "0") {
-                    let message = "every request opens a connection to htgate; \
-                                   put 'keepalive 32;' into this upstream block";
-                    tell(
-                        CheckRule::NoKeepalive,
-                        keepalive.unwrap_or(upstream),
-                        message,
-                    );
-                }
-            }
-        }
-        if location
-            .tree
-            .value(location.id, "proxy_http_version")
-            .is_none_or(|version| version == "1.0")
-        {
-            let said = location.said("proxy_http_version");
-            let message = "HTTP/1.0 closes the connection to htgate after each request; \
-                           put 'proxy_http_version 1.1;' into the auth location";
-            tell(CheckRule::NoKeepalive, said, message);
-        }
-        if location
-            .header("Connection")
-            .is_none_or(|said| !said.last().is_empty())
-        {
-            let said = location.header("Connection").unwrap_or(location.opener);
-            let message = "nginx asks htgate to close each connection; \
-                           put \"proxy_set_header Connection '';\" into the auth location";
-            tell(CheckRule::NoKeepalive, said, message);
-        }
+    let what = "every header of a client reaches htgate";
+    let statement = "proxy_pass_request_headers off";
+    location.want(CheckRule::ClientHeaders, statement, what);
+    location.check_header("X-Real-IP", "$remote_addr");
+    location.check_header("X-Original-Method", "$request_method");
+    location.check_header("X-Original-URI", "$request_uri");
+    if !scope.passes_headers() {
+        location.check_header("Authorization", "$http_authorization");
+        location.check_header("User-Agent", "$http_user_agent");
     }
+}
 
-    fn check_headers(&self, tell: &mut Tell<'_>) {
-        let location = &self.0;
-        let needed = [
-            ("X-Real-IP", "$remote_addr"),
-            ("X-Original-Method", "$request_method"),
-            ("X-Original-URI", "$request_uri"),
-        ];
-        let mut needed = needed.to_vec();
-        if location.passes_headers() {
-            let said = location.said("proxy_pass_request_headers");
-            let message = "every header of a client reaches htgate; \
-                           put 'proxy_pass_request_headers off;' into the auth location";
-            tell(CheckRule::ClientHeaders, said, message);
-        } else {
-            needed.extend([
-                ("Authorization", "$http_authorization"),
-                ("User-Agent", "$http_user_agent"),
-            ]);
-        }
-        for (name, value) in needed {
-            location.check_header(name, value, tell);
-        }
-    }
+/// Where connections are not kept open, and what to do about it.
+fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str)> {
+    let (pass, target) = proxy_pass(scope)?;
+    let Some(upstream) = target.upstream(scope) else {
+        let remedy = "name an upstream block with 'keepalive 32;' here";
+        return (!target.host.contains('$')).then_some((pass, remedy));
+    };
+    let said = upstream.own("keepalive").last();
+    let is_off = said.is_none_or(|said| said.first() == "0");
+    let remedy = "put 'keepalive 32;' into this upstream block";
+    is_off.then_some((said.unwrap_or(upstream), remedy))
 }
 
 /// Where htgate answers.
@@ -223,11 +122,14 @@ mod tests {
     #[test]
     fn no_gate_at_all() {
         let seen = findings("nginx.conf", "http { server { listen 80; } }");
-        assert_eq!((seen[0].rule, seen[0].line), (CheckRule::NoGate, None));
+        assert_eq!(
+            (seen[0].rule, seen[0].fault.line),
+            (CheckRule::NoGate, None)
+        );
         let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
                      internal; proxy_pass http://htgate/; } }";
         let seen = findings("site.conf", wrong);
-        let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.line)).collect();
+        let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.fault.line)).collect();
         assert_eq!(
             lines,
             [(CheckRule::NoGate, None), (CheckRule::NoGate, Some(3))]

@@ -1,169 +1,118 @@
 //! The files that `nginx -T` prints, one after the other, put together again as nginx reads them:
 //! each `include` is replaced by what it names.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
-use super::syntax::{Directive, Position, SyntaxError, parse};
+use super::super::{CheckRule, Finding};
+use super::syntax::{Directive, NOT_TAKEN, parse};
 
-/// A whole configuration.
-#[derive(Debug)]
-pub(super) struct Configuration {
-    pub(super) directives: Vec<Directive>,
-    /// Includes of files that we were not given.
-    pub(super) absent: Vec<Position>,
-    /// The main file.
-    pub(super) file: Rc<str>,
-}
-
-/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`.
-pub(super) fn read(name: &str, text: &str) -> Result<Configuration, SyntaxError> {
-    let files: Vec<(Rc<str>, &str)> = split(name, text);
+/// Reads the output of `nginx -T`, or a single file that stands for itself under `name`. Beside
+/// it, includes of files that we were not given.
+pub(super) fn read(name: &str, text: &str) -> Result<(Directive, Vec<Finding>), Finding> {
+    let files = split(name, text);
     let mut parsed = Vec::new();
-    for (file, text) in &files {
-        parsed.push((Rc::clone(file), parse(file, text)?));
+    for (path, text) in &files {
+        parsed.push((*path, parse(path, text)?));
     }
-    let file = files
-        .first()
-        .map_or_else(|| name.into(), |(file, _)| Rc::clone(file));
-    let mut absent = Vec::new();
-    let directives = match parsed.first() {
-        Some((_, main)) => {
-            let folder = Path::new(&*file).parent().unwrap_or_else(|| Path::new(""));
-            let files = IncludedFiles {
-                folder,
-                parsed: &parsed,
-            };
-            files.put_together(main, 0, &mut absent)?
-        }
-        None => Vec::new(),
+    let (main, whole) = parsed.first().cloned().unwrap_or_default();
+    let mut files = IncludedFiles {
+        folder: Path::new(main).parent().unwrap_or_else(|| Path::new("")),
+        // A file that is included twice may be printed twice.
+        parsed: &parsed.into_iter().rev().collect(),
+        absent: Vec::new(),
     };
-    Ok(Configuration {
-        directives,
-        absent,
-        file,
-    })
+    let whole = files.put_together(whole, 0)?;
+    Ok((whole, files.absent))
 }
 
-/// The files in the order of their first use, the main one first.
-fn split<'a>(name: &str, text: &'a str) -> Vec<(Rc<str>, &'a str)> {
-    let mut files: Vec<(Rc<str>, usize, usize)> = Vec::new();
-    let mut at = 0;
+/// The files with their names in the order of their first use, the main one first.
+fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
+    let mut files: Vec<(&str, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
-        if let Some(path) = line
-            .trim_end()
-            .strip_prefix(MARK)
-            .and_then(|l| l.strip_suffix(':'))
-        {
-            if let Some((_, _, end)) = files.last_mut() {
-                *end = at;
-            }
-            files.push((path.into(), at + line.len(), text.len()));
+        let mark = line.trim_end().strip_prefix("# configuration file ");
+        if let Some(path) = mark.and_then(|mark| mark.strip_suffix(':')) {
+            files.push((path, String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
         }
-        at += line.len();
     }
     if files.is_empty() {
-        return vec![(name.into(), text)];
+        files.push((name, text.to_owned()));
     }
-    let cut = |(path, start, end)| (path, text.get(start..end).unwrap_or_default());
-    files.into_iter().map(cut).collect()
+    files
 }
 
 struct IncludedFiles<'a> {
     /// Where the main file is: relative names are meant from there.
     folder: &'a Path,
-    parsed: &'a [(Rc<str>, Vec<Directive>)],
+    parsed: &'a BTreeMap<&'a str, Directive>,
+    absent: Vec<Finding>,
 }
 
 impl IncludedFiles<'_> {
-    fn put_together(
-        &self,
-        directives: &[Directive],
-        depth: u8,
-        absent: &mut Vec<Position>,
-    ) -> Result<Vec<Directive>, SyntaxError> {
-        let mut whole = Vec::new();
-        for directive in directives {
-            let place = &directive.place;
+    fn put_together(&mut self, mut outer: Directive, depth: u8) -> Result<Directive, Finding> {
+        for directive in std::mem::take(&mut outer.block) {
             if depth == DEEPEST {
                 let what = "files that include each other, or too many blocks";
-                return Err(SyntaxError {
-                    place: place.clone(),
-                    what,
-                });
+                return Err(directive.finding(CheckRule::Syntax, what, NOT_TAKEN));
             }
             if directive.name != "include" {
-                let mut directive = directive.clone();
-                if let Some(block) = &directive.block {
-                    directive.block = Some(self.put_together(block, depth + 1, absent)?);
-                }
-                whole.push(directive);
+                outer.block.push(self.put_together(directive, depth + 1)?);
                 continue;
             }
             let pattern = self.folder.join(directive.first());
             let pattern = pattern.to_string_lossy();
-            let mut found: Vec<_> = self
-                .parsed
-                .iter()
-                .filter(|(file, _)| matches(&pattern, file))
-                .collect();
-            found.sort_by(|(a, _), (b, _)| a.cmp(b));
-            // A file that is included twice may be printed twice.
-            found.dedup_by(|(a, _), (b, _)| a == b);
+            let fits = |(file, _): &(&&str, _)| matches(&pattern, file);
+            let mut found = self.parsed.iter().filter(fits).peekable();
             // nginx -T prints every file that there is: a pattern that fits none is none's.
-            if found.is_empty() && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '['])) {
-                absent.push(place.clone());
+            if found.peek().is_none()
+                && (self.parsed.len() == 1 || !pattern.contains(['*', '?', '[']))
+            {
+                let what = "this file is missing from the input, so it was not checked";
+                let remedy = "pipe the output of 'nginx -T' into this";
+                self.absent
+                    .push(directive.finding(CheckRule::Syntax, what, remedy));
             }
             for (_, included) in found {
-                whole.extend(self.put_together(included, depth + 1, absent)?);
+                let included = self.put_together(included.clone(), depth + 1)?;
+                outer.block.extend(included.block);
             }
         }
-        Ok(whole)
+        Ok(outer)
     }
 }
 
 /// Whether a path fits a pattern of the shell. No `*` or `?` stands for a slash.
 fn matches(pattern: &str, path: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => path.is_empty(),
-        Some('*') => {
-            let ends = path.char_indices().map(|(at, _)| at).chain([path.len()]);
-            ends.map(|at| path.split_at(at))
-                .take_while(|(passed, _)| !passed.contains('/'))
-                .any(|(_, left)| matches(rest.as_str(), left))
-        }
-        Some(first) => {
-            let mut left = path.chars();
-            let Some(c) = left.next() else { return false };
-            let (fits, rest) = match (first, rest.as_str().split_once(']')) {
-                ('?', _) => (c != '/', rest.as_str()),
-                ('[', Some((class, rest))) => (in_class(class, c), rest),
-                _ => (c == first, rest.as_str()),
-            };
-            fits && matches(rest, left.as_str())
-        }
+    let (mut rest, mut left) = (pattern.chars(), path.chars());
+    let (first, c) = (rest.next(), left.next());
+    if first == Some('*') {
+        let goes_on = c.is_some_and(|c| c != '/') && matches(pattern, left.as_str());
+        return goes_on || matches(rest.as_str(), path);
     }
+    let (Some(first), Some(c)) = (first, c) else {
+        return first == c;
+    };
+    let (fits, rest) = match (first, rest.as_str().split_once(']')) {
+        ('?', _) => (c != '/', rest.as_str()),
+        ('[', Some((class, rest))) => (in_class(class, c), rest),
+        _ => (c == first, rest.as_str()),
+    };
+    fits && matches(rest, left.as_str())
 }
 
 fn in_class(class: &str, c: char) -> bool {
-    let (negated, class) = match class.strip_prefix(['!', '^']) {
-        Some(class) => (true, class),
-        None => (false, class),
-    };
-    let mut members = class.chars().peekable();
+    let members = class.trim_start_matches(['!', '^']);
+    let mut rest = members.chars().peekable();
     let mut found = false;
-    while let Some(from) = members.next() {
-        let to = members
-            .next_if_eq(&'-')
-            .and_then(|_| members.next())
-            .unwrap_or(from);
-        found |= (from..=to).contains(&c);
+    while let Some(from) = rest.next() {
+        let to = rest.next_if_eq(&'-').and_then(|_| rest.next());
+        found |= (from..=to.unwrap_or(from)).contains(&c);
     }
-    found != negated
+    found != (members != class)
 }
 
-const MARK: &str = "# configuration file ";
 /// Deeper than anybody includes, and not too deep for the stack.
 const DEEPEST: u8 = 100;
 
@@ -200,29 +149,24 @@ mod tests {
                     # configuration file /e/d/a.conf:\nserver {\n  include /e/s.conf;\n}\n\n\
                     # configuration file /e/s.conf:\n\nreturn 204;\n\n\
                     # configuration file /e/d/b.conf:\nserver { }\n";
-        let configuration = read("-", text).unwrap();
-        assert!(configuration.absent.is_empty());
-        let http = &configuration.directives[0];
-        let servers = http.inside();
+        let (main, absent) = read("-", text).unwrap();
+        assert_eq!(absent, []);
+        let http = &main.block[0];
+        let servers = &http.block;
         assert_eq!(servers.len(), 2);
-        let inner = &servers[0].inside()[0];
-        assert_eq!((inner.name.as_str(), inner.place.line), ("return", 2));
-        assert_eq!(&*inner.place.file, "/e/s.conf");
-        assert_eq!(
-            servers[0].place,
-            Position {
-                file: "/e/d/a.conf".into(),
-                line: 1
-            }
-        );
+        let inner = &servers[0].block[0];
+        assert_eq!((inner.name.as_str(), inner.line), ("return", 2));
+        assert_eq!(&*inner.file, "/e/s.conf");
+        let first = &servers[0];
+        assert_eq!((&*first.file, first.line), ("/e/d/a.conf", 1));
     }
 
     #[test]
     fn includes_that_lead_nowhere() {
-        let alone = read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n").unwrap();
-        let lines: Vec<_> = alone.absent.iter().map(|place| place.line).collect();
-        assert_eq!(lines, [2, 3]);
-        let circle = read("-", "# configuration file /a:\ninclude /a;\n");
-        assert!(circle.unwrap_err().what.contains("include each other"));
+        let (_, absent) = read("nginx.conf", "a;\ninclude b;\ninclude c/*;\n").unwrap();
+        let lines: Vec<_> = absent.iter().map(|it| it.fault.line).collect();
+        assert_eq!(lines, [Some(2), Some(3)]);
+        let circle = read("-", "# configuration file /a:\ninclude /a;\n").unwrap_err();
+        assert!(circle.fault.what.contains("include each other"));
     }
 }

@@ -1,92 +1,80 @@
 //! A location that asks htgate: what must hold of each, whatever it asks for.
 
-use super::super::CheckRule;
-use super::scope::{Id, ScopeTree};
+use super::super::{CheckRule, Finding};
+use super::scope::Scope;
 use super::syntax::Directive;
 use super::upstream::backends;
 
-/// The location.
-pub(super) struct Asking<'a> {
-    pub(super) tree: &'a ScopeTree<'a>,
-    pub(super) id: Id,
-    pub(super) opener: &'a Directive,
+/// The location, and what is found there.
+pub(super) struct HtgateLocation<'a> {
+    pub(super) scope: Scope<'a>,
     /// What it is called in a message.
-    kind: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) findings: &'a mut Vec<Finding>,
 }
 
-pub(super) type Tell<'a> = dyn FnMut(CheckRule, &Directive, &str) + 'a;
-
-impl<'a> Asking<'a> {
-    /// None for a whole file.
-    pub(super) fn new(tree: &'a ScopeTree<'a>, id: Id, kind: &'static str) -> Option<Self> {
-        let opener = tree.opener(id)?;
-        Some(Self {
-            tree,
-            id,
-            opener,
-            kind,
-        })
+impl HtgateLocation<'_> {
+    pub(super) fn tell(&mut self, rule: CheckRule, said: &Directive, what: &str, remedy: &str) {
+        self.findings.push(said.finding(rule, what, remedy));
     }
 
-    /// Whether what a client sends goes on to htgate, where nothing else is said of it.
-    pub(super) fn passes_headers(&self) -> bool {
-        self.tree.value(self.id, "proxy_pass_request_headers") != Some("off")
+    /// Tells what is wrong, and what to put into the location.
+    pub(super) fn tell_to_put(&mut self, rule: CheckRule, said: &Directive, what: &str, put: &str) {
+        let quote = if put.contains('\'') { '"' } else { '\'' };
+        let remedy = format!("put {quote}{put};{quote} into the {}", self.kind);
+        self.tell(rule, said, what, &remedy);
     }
 
-    /// A header that must be sent, and be this variable.
-    pub(super) fn check_header(&self, name: &str, value: &str, tell: &mut Tell<'_>) {
-        let kind = self.kind;
-        let remedy = format!("put 'proxy_set_header {name} {value};' into the {kind}");
-        match self.header(name) {
-            None => {
-                let message = format!("htgate is not sent {name}; {remedy}");
-                tell(CheckRule::MissingHeader, self.opener, &message);
-            }
-            // What else it may be, the module for real addresses knows; not the client.
-            Some(said) if name == "X-Real-IP" && !said.last().contains("$http_") => (),
-            Some(said) if is_variable(said, value) => (),
-            Some(said) => {
-                let message = format!("{name} is '{}', not {value}; {remedy}", said.last());
-                tell(CheckRule::MissingHeader, said, &message);
-            }
+    /// The location must have or inherit this statement, and not another of its kind.
+    pub(super) fn want(&mut self, rule: CheckRule, statement: &str, what: &str) {
+        let (name, value) = statement.rsplit_once(' ').unwrap_or((statement, ""));
+        let (said, sent): (_, fn(&Directive) -> &str) = match name.strip_prefix("proxy_set_header ")
+        {
+            Some(header) => (self.scope.header(header), Directive::last),
+            None => (self.scope.effective(name), Directive::first),
+        };
+        if said.map(sent) != Some(value.trim_matches('\'')) {
+            let said = said.unwrap_or(self.scope.opener);
+            self.tell_to_put(rule, said, what, statement);
         }
     }
 
+    /// A header that must be sent, and be this variable.
+    pub(super) fn check_header(&mut self, name: &str, value: &str) {
+        let said = self.scope.header(name);
+        let what = match said.map(Directive::last) {
+            None => format!("htgate is not sent {name}"),
+            // The module for real addresses may set others, but a client may not.
+            Some(sent) if name == "X-Real-IP" && !sent.contains("$http_") => return,
+            Some(sent) if is_variable(sent, value) => return,
+            Some(sent) => format!("{name} is '{sent}', not {value}"),
+        };
+        let said = said.unwrap_or(self.scope.opener);
+        let statement = format!("proxy_set_header {name} {value}");
+        self.tell_to_put(CheckRule::MissingHeader, said, &what, &statement);
+    }
+
     /// The answers must not be cached: `what` would happen.
-    pub(super) fn check_cache(&self, what: &str, tell: &mut Tell<'_>) {
-        let cache = self.tree.effective(self.id, "proxy_cache");
+    pub(super) fn check_cache(&mut self, what: &str) {
+        let cache = self.scope.effective("proxy_cache");
         if let Some(said) = cache.filter(|said| said.first() != "off") {
-            let message = format!("{what}; put 'proxy_cache off;' into the {}", self.kind);
-            tell(CheckRule::ProxyCache, said, &message);
+            self.tell_to_put(CheckRule::ProxyCache, said, what, "proxy_cache off");
         }
     }
 
     /// Nobody else may be able to reach htgate.
-    pub(super) fn check_ports(&self, tell: &mut Tell<'_>) {
-        for backend in backends(self.tree, self.id) {
-            if backend.address.is_public() {
-                let message = "whoever reaches this port can try passwords past nginx; let htgate \
-                               listen on a unix socket or on 127.0.0.1";
-                tell(CheckRule::OpenPort, backend.said, message);
+    pub(super) fn check_ports(&mut self) {
+        for (address, said) in backends(self.scope) {
+            if address.is_public() {
+                let what = "anyone who can reach this port can try passwords past nginx";
+                let remedy = "let htgate listen on a unix socket or on 127.0.0.1";
+                self.tell(CheckRule::OpenPort, said, what, remedy);
             }
         }
     }
-
-    /// The header that nginx sends, if it is said which.
-    pub(super) fn header(&self, name: &str) -> Option<&'a Directive> {
-        let set = self.tree.effective_all(self.id, "proxy_set_header");
-        set.into_iter()
-            .rev()
-            .find(|said| said.first().eq_ignore_ascii_case(name))
-    }
-
-    /// Where something is said, or should be.
-    pub(super) fn said(&self, name: &str) -> &'a Directive {
-        self.tree.effective(self.id, name).unwrap_or(self.opener)
-    }
 }
 
-/// Whether what is said ends in this variable, with braces or without.
-pub(super) fn is_variable(said: &Directive, name: &str) -> bool {
-    said.last().replace(['{', '}'], "") == name
+/// Whether what is sent is this variable, with braces or without.
+pub(super) fn is_variable(sent: &str, name: &str) -> bool {
+    sent.replace(['{', '}'], "") == name
 }

@@ -9,42 +9,32 @@ mod syntax;
 mod tokens;
 mod upstream;
 
-use super::{CheckRule, Finding, finding};
-use scope::ScopeTree;
-use syntax::{Directive, Position};
+use super::{CheckRule, Finding};
+use crate::Fault;
+use scope::{Scope, ScopeTree};
 
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
 pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
-    let configuration = match include::read(name, text) {
-        Ok(configuration) => configuration,
-        Err(error) => {
-            let message = format!("{}; see what 'nginx -t' says", error.what);
-            return vec![at(CheckRule::Syntax, &error.place, &message)];
-        }
+    let (main, mut findings) = match include::read(name, text) {
+        Ok(read) => read,
+        Err(finding) => return vec![finding],
     };
-    let mut findings = Vec::new();
-    for place in &configuration.absent {
-        let message = "this file is not given, so what it says is not seen; \
-                       pipe the output of 'nginx -T' into this";
-        findings.push(at(CheckRule::Syntax, place, message));
+    let tree = &ScopeTree::new(&main);
+    let gates = gate::find(tree, &mut findings);
+    let site = Site {
+        tokens: tokens::find(tree, &gates),
+        tree,
+        gates,
+    };
+    if site.gates.is_empty() && site.tokens.is_empty() {
+        let what = "no auth_request leads to htgate's /auth";
+        let fault = Fault::new(what, "include htgate-server.conf in the server to guard");
+        findings.push(Finding::new(CheckRule::NoGate, &main.file, fault));
     }
-    let tree = ScopeTree::new(&configuration);
-    let gates = gate::find(&tree, &mut findings);
-    let tokens = tokens::find(&tree, &gates);
-    if gates.is_empty() && tokens.is_empty() {
-        let message = "no auth_request leads to htgate's /auth; \
-                       include htgate-server.conf in the server to guard";
-        findings.push(finding(
-            CheckRule::NoGate,
-            &configuration.file,
-            None,
-            message,
-        ));
-    }
-    gate::check(&tree, &gates, &mut findings);
-    tokens::check(&tree, &gates, &tokens, &mut findings);
-    bypass::check(&tree, &gates, &tokens, &mut findings);
+    gate::check(&site, &mut findings);
+    tokens::check(&site, &mut findings);
+    bypass::check(&site, &mut findings);
     // What several locations inherit is one fault.
     let mut unique: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -52,24 +42,25 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
             unique.push(finding);
         }
     }
-    unique.sort_by(|a, b| (&a.file, a.line, a.rule).cmp(&(&b.file, b.line, b.rule)));
+    unique.sort_by(|a, b| (&a.file, a.fault.line, a.rule).cmp(&(&b.file, b.fault.line, b.rule)));
     unique
 }
 
-fn at(rule: CheckRule, place: &Position, message: &str) -> Finding {
-    finding(rule, &place.file, Some(place.line), message)
+/// A configuration, and its locations that ask htgate.
+struct Site<'a> {
+    tree: &'a ScopeTree<'a>,
+    /// The auth locations that lead to htgate.
+    gates: Vec<Scope<'a>>,
+    /// The locations that lead to htgate's token endpoint.
+    tokens: Vec<Scope<'a>>,
 }
 
-/// The directives that hand a request to somebody else.
-fn is_pass(directive: &Directive) -> bool {
-    const PASSES: [&str; 5] = [
-        "proxy_pass",
-        "fastcgi_pass",
-        "uwsgi_pass",
-        "scgi_pass",
-        "grpc_pass",
-    ];
-    PASSES.contains(&directive.name.as_str())
+impl Site<'_> {
+    /// Whether a request to this level is asked for a password first.
+    fn guards(&self, scope: Scope<'_>) -> bool {
+        let asked = gate::asks(scope).and_then(|said| scope.location(said.first()));
+        asked.is_some_and(|asked| self.gates.contains(&asked))
+    }
 }
 
 #[cfg(test)]

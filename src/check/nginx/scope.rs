@@ -1,153 +1,131 @@
 //! The levels of a configuration, and what each inherits from those around it.
 
-use super::include::Configuration;
 use super::syntax::Directive;
 
 /// All levels of the http context.
 pub(super) struct ScopeTree<'a> {
-    levels: Vec<Level<'a>>,
+    /// The directive whose block each is, and the level around it.
+    levels: Vec<(&'a Directive, Option<usize>)>,
     /// The servers of the stream context.
     pub(super) streams: Vec<&'a Directive>,
 }
 
-/// Which level: what a directive's block makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Id(usize);
-
-struct Level<'a> {
-    parent: Option<Id>,
-    /// The directive whose block this is; none for a whole file.
-    opener: Option<&'a Directive>,
-    inside: &'a [Directive],
-}
-
 impl<'a> ScopeTree<'a> {
-    pub(super) fn new(configuration: &'a Configuration) -> Self {
-        let main = &configuration.directives;
+    pub(super) fn new(main: &'a Directive) -> Self {
+        let streams = main.own("stream").flat_map(|stream| stream.own("server"));
         let mut tree = Self {
             levels: Vec::new(),
-            streams: Vec::new(),
+            streams: streams.collect(),
         };
-        for stream in main.iter().filter(|directive| directive.name == "stream") {
-            let inside = stream.inside().iter();
-            tree.streams
-                .extend(inside.filter(|directive| directive.name == "server"));
-        }
-        match main.iter().find(|directive| directive.name == "http") {
-            Some(http) => tree.grow(None, Some(http), http.inside()),
-            // A file of conf.d alone.
-            None => tree.grow(None, None, main),
-        }
+        // A file of conf.d alone has no http.
+        tree.grow(main.own("http").next().unwrap_or(main), None);
         tree
     }
 
-    fn grow(&mut self, parent: Option<Id>, opener: Option<&'a Directive>, inside: &'a [Directive]) {
-        let id = Id(self.levels.len());
-        self.levels.push(Level {
-            parent,
-            opener,
-            inside,
-        });
-        for directive in inside {
+    fn grow(&mut self, opener: &'a Directive, parent: Option<usize>) {
+        let id = self.levels.len();
+        self.levels.push((opener, parent));
+        for directive in &opener.block {
             if LEVELS.contains(&directive.name.as_str()) {
-                self.grow(Some(id), Some(directive), directive.inside());
+                self.grow(directive, Some(id));
             }
         }
     }
 
-    fn level(&self, id: Id) -> Option<&Level<'a>> {
-        self.levels.get(id.0)
-    }
-
-    /// All levels that directives of this name open.
-    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = Id> {
-        let opens = move |level: &Level<'_>| level.opener.is_some_and(|it| it.name == name);
-        let ids = self.levels.iter().enumerate();
-        ids.filter(move |(_, level)| opens(level))
-            .map(|(id, _)| Id(id))
+    fn scope(&'a self, id: usize) -> Option<Scope<'a>> {
+        let &(opener, parent) = self.levels.get(id)?;
+        Some(Scope {
+            tree: self,
+            parent,
+            opener,
+        })
     }
 
     /// All levels.
-    pub(super) fn all(&self) -> impl Iterator<Item = Id> {
-        (0..self.levels.len()).map(Id)
+    pub(super) fn all(&'a self) -> impl Iterator<Item = Scope<'a>> {
+        (0..self.levels.len()).filter_map(|id| self.scope(id))
     }
+}
 
-    /// The directive whose block a level is.
-    pub(super) fn opener(&self, id: Id) -> Option<&'a Directive> {
-        self.level(id)?.opener
+/// A level: what a directive's block makes.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    tree: &'a ScopeTree<'a>,
+    parent: Option<usize>,
+    /// The directive whose block this is.
+    pub(super) opener: &'a Directive,
+}
+
+impl PartialEq for Scope<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.opener, other.opener)
     }
+}
 
-    /// What stands in a level itself.
-    pub(super) fn inside(&self, id: Id) -> &'a [Directive] {
-        self.level(id).map_or(&[], |level| level.inside)
-    }
-
+impl<'a> Scope<'a> {
     /// A level and those around it, inside out.
-    pub(super) fn outward(&self, id: Id) -> impl Iterator<Item = Id> {
-        std::iter::successors(Some(id), |id| self.level(*id)?.parent)
+    pub(super) fn outward(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |scope| scope.tree.scope(scope.parent?))
     }
 
     /// The server or location around a level, or the level itself: where an `if` belongs to.
-    pub(super) fn around(&self, id: Id, name: &str) -> Option<Id> {
-        self.outward(id)
-            .find(|id| self.opener(*id).is_some_and(|opener| opener.name == name))
+    pub(super) fn around(self, name: &str) -> Option<Self> {
+        self.outward().find(|scope| scope.opener.name == name)
     }
 
     /// The directive of this name that is in effect: the nearest one.
-    pub(super) fn effective(&self, id: Id, name: &str) -> Option<&'a Directive> {
-        self.effective_all(id, name).last().copied()
+    pub(super) fn effective(self, name: &str) -> Option<&'a Directive> {
+        self.effective_all(name).last().copied()
     }
 
     /// The value that is in effect.
-    pub(super) fn value(&self, id: Id, name: &str) -> Option<&'a str> {
-        self.effective(id, name).map(Directive::first)
+    pub(super) fn value(self, name: &str) -> Option<&'a str> {
+        self.effective(name).map(Directive::first)
     }
 
     /// The directives of this name that are in effect: lists are inherited as a whole, by a level
     /// that has none of its own.
-    pub(super) fn effective_all(&self, id: Id, name: &str) -> Vec<&'a Directive> {
-        self.outward(id)
-            .map(|id| own(self.inside(id), name).collect::<Vec<_>>())
+    pub(super) fn effective_all(self, name: &str) -> Vec<&'a Directive> {
+        self.outward()
+            .map(|scope| scope.opener.own(name).collect::<Vec<_>>())
             .find(|found| !found.is_empty())
             .unwrap_or_default()
     }
 
-    /// The location of a server that a path leads to. Regular expressions are not tried.
-    pub(super) fn location(&self, server: Id, path: &str) -> Option<Id> {
-        let of_server = |id: &Id| self.around(*id, "server") == Some(server);
-        let locations = self.named("location").filter(of_server);
-        let fit = |id: Id| {
-            let opener = self.opener(id)?;
-            match opener.first() {
-                "=" if opener.last() == path => Some((usize::MAX, id)),
-                "=" | "~" | "~*" => None,
-                name if name.starts_with('@') => (name == path).then_some((usize::MAX, id)),
-                _ => path
-                    .starts_with(opener.last())
-                    .then_some((opener.last().len(), id)),
-            }
+    /// The location of the same server that a path leads to. Regular expressions are not tried.
+    pub(super) fn location(self, path: &str) -> Option<Self> {
+        let server = self.around("server")?;
+        let fit = |scope: Self| {
+            let (first, name) = (scope.opener.first(), scope.opener.last());
+            let is_exact = first == "=" || first.starts_with('@');
+            let fits = path == name || (!is_exact && path.starts_with(name));
+            (fits && !first.starts_with('~')).then_some(((is_exact, name.len()), scope))
         };
-        locations
+        self.tree
+            .all()
+            .filter(|scope| scope.opener.name == "location")
+            .filter(|scope| scope.around("server") == Some(server))
             .filter_map(fit)
-            .max_by_key(|(length, _)| *length)
-            .map(|(_, id)| id)
+            .max_by_key(|(fit, _)| *fit)
+            .map(|(_, scope)| scope)
+    }
+
+    /// The header that nginx sends, if it is said which.
+    pub(super) fn header(self, name: &str) -> Option<&'a Directive> {
+        let mut set = self.effective_all("proxy_set_header").into_iter().rev();
+        set.find(|said| said.first().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether what a client sends goes on, where nothing else is said of it.
+    pub(super) fn passes_headers(self) -> bool {
+        self.value("proxy_pass_request_headers") != Some("off")
     }
 
     /// Whether no client can ask for a location by its path.
-    pub(super) fn is_internal(&self, id: Id) -> bool {
-        let around = self.around(id, "location").unwrap_or(id);
-        let named = self
-            .opener(around)
-            .is_some_and(|opener| opener.first().starts_with('@'));
-        named || self.effective(id, "internal").is_some()
+    pub(super) fn is_internal(self) -> bool {
+        let location = self.around("location").unwrap_or(self);
+        location.opener.first().starts_with('@') || self.effective("internal").is_some()
     }
-}
-
-/// The directives of this name in a block.
-pub(super) fn own<'a>(inside: &'a [Directive], name: &str) -> impl Iterator<Item = &'a Directive> {
-    inside
-        .iter()
-        .filter(move |directive| directive.name == name)
 }
 
 const LEVELS: [&str; 4] = ["server", "location", "if", "limit_except"];

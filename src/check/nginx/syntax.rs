@@ -5,18 +5,16 @@ use std::iter::Peekable;
 use std::rc::Rc;
 use std::str::Chars;
 
-/// One directive, with its block if it has one.
-#[derive(Clone, Debug)]
+use super::super::{CheckRule, Finding};
+use crate::Fault;
+
+/// One directive, or a whole file as one without a name.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Directive {
     pub(super) name: String,
     pub(super) arguments: Vec<String>,
-    pub(super) block: Option<Vec<Self>>,
-    pub(super) place: Position,
-}
-
-/// Where something stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+    /// The directives inside.
+    pub(super) block: Vec<Self>,
     pub(super) file: Rc<str>,
     pub(super) line: u64,
 }
@@ -32,114 +30,120 @@ impl Directive {
         self.arguments.last().map_or("", String::as_str)
     }
 
-    /// The directives inside.
-    pub(super) fn inside(&self) -> &[Self] {
-        self.block.as_deref().unwrap_or_default()
+    /// Those of this name inside.
+    pub(super) fn own(&self, name: &str) -> impl Iterator<Item = &Self> {
+        self.block.iter().filter(move |it| it.name == name)
+    }
+
+    /// Those inside that hand a request to somebody else.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &Self> {
+        let inside = self.block.iter();
+        inside.filter(|it| {
+            let kind = it.name.strip_suffix("_pass");
+            matches!(kind, Some("proxy" | "fastcgi" | "uwsgi" | "scgi" | "grpc"))
+        })
+    }
+
+    /// What is wrong here, and what to do about it.
+    pub(super) fn finding(&self, rule: CheckRule, what: &str, remedy: &str) -> Finding {
+        Finding::new(rule, &self.file, Fault::new(what, remedy).at(self.line))
     }
 }
 
-/// What nginx would not take either.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) place: Position,
-    pub(super) what: &'static str,
-}
-
 /// Reads one file.
-pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Vec<Directive>, SyntaxError> {
+pub(super) fn parse(file: &str, text: &str) -> Result<Directive, Finding> {
     let mut reader = Reader {
-        file: Rc::clone(file),
         chars: text.chars().peekable(),
+        file: file.into(),
         line: 1,
     };
-    reader.block(0)
+    let block = reader.block(0)?;
+    Ok(reader.directive(Vec::new(), block, 1))
 }
 
 struct Reader<'a> {
-    file: Rc<str>,
     chars: Peekable<Chars<'a>>,
+    file: Rc<str>,
     line: u64,
 }
 
-enum Token {
+enum Lexeme {
     Word(String),
-    Semicolon,
-    Open,
-    Close,
+    /// One of `;`, `{`, `}`.
+    Mark(char),
     End,
 }
 
 impl Reader<'_> {
-    fn block(&mut self, depth: u8) -> Result<Vec<Directive>, SyntaxError> {
+    fn block(&mut self, depth: u8) -> Result<Vec<Directive>, Finding> {
         let mut directives = Vec::new();
-        let mut words: Vec<String> = Vec::new();
+        let mut words = Vec::new();
         let mut line = self.line;
         loop {
-            let token = self.token()?;
+            let lexeme = self.lexeme()?;
             if words.is_empty() {
                 line = self.line;
             }
-            let block = match token {
-                Token::Word(word) => {
+            let block = match lexeme {
+                Lexeme::Word(word) => {
                     words.push(word);
                     continue;
                 }
-                Token::Close if words.is_empty() && depth > 0 => return Ok(directives),
-                Token::End if words.is_empty() && depth == 0 => return Ok(directives),
-                Token::Close => return Err(self.error("a '}' that closes nothing")),
-                Token::End => return Err(self.error("the file ends within a directive or block")),
-                Token::Semicolon => None,
-                Token::Open if depth == DEEPEST => return Err(self.error("too many blocks")),
-                Token::Open if words.first().is_some_and(|name| name.ends_with(LUA)) => {
-                    self.skip_block()?;
-                    Some(Vec::new())
+                Lexeme::Mark('}') if words.is_empty() && depth > 0 => return Ok(directives),
+                Lexeme::End if words.is_empty() && depth == 0 => return Ok(directives),
+                Lexeme::Mark('}') => return self.error("a '}' that closes nothing"),
+                Lexeme::End => return self.error("the file ends within a directive or block"),
+                Lexeme::Mark(';') => Vec::new(),
+                Lexeme::Mark(_) if depth == DEEPEST => return self.error("too many blocks"),
+                Lexeme::Mark(_) if words.first().is_some_and(|name| name.ends_with(LUA)) => {
+                    self.skip_block()?
                 }
-                Token::Open => Some(self.block(depth + 1)?),
+                Lexeme::Mark(_) => self.block(depth + 1)?,
             };
-            let mut words = std::mem::take(&mut words).into_iter();
-            let Some(name) = words.next() else {
-                return Err(self.error("a ';' or '{' without a directive"));
-            };
-            directives.push(Directive {
-                name,
-                arguments: words.collect(),
-                block,
-                place: Position {
-                    file: Rc::clone(&self.file),
-                    line,
-                },
-            });
+            if words.is_empty() {
+                return self.error("a ';' or '{' without a directive");
+            }
+            directives.push(self.directive(std::mem::take(&mut words), block, line));
         }
     }
 
-    fn token(&mut self) -> Result<Token, SyntaxError> {
+    fn directive(&self, words: Vec<String>, block: Vec<Directive>, line: u64) -> Directive {
+        let mut words = words.into_iter();
+        Directive {
+            name: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            block,
+            file: Rc::clone(&self.file),
+            line,
+        }
+    }
+
+    fn lexeme(&mut self) -> Result<Lexeme, Finding> {
         loop {
             match self.next() {
-                None => return Ok(Token::End),
-                Some(';') => return Ok(Token::Semicolon),
-                Some('{') => return Ok(Token::Open),
-                Some('}') => return Ok(Token::Close),
+                None => return Ok(Lexeme::End),
+                Some(mark @ (';' | '{' | '}')) => return Ok(Lexeme::Mark(mark)),
                 Some('#') => while self.next().is_some_and(|c| c != '\n') {},
-                Some(quote @ ('"' | '\'')) => return self.quoted(quote),
+                Some(quote @ ('"' | '\'')) => return self.quoted(quote).map(Lexeme::Word),
                 Some(c) if is_space(c) => (),
-                Some(c) => return Ok(self.bare(c)),
+                Some(c) => return Ok(Lexeme::Word(self.bare(c))),
             }
         }
     }
 
-    fn quoted(&mut self, quote: char) -> Result<Token, SyntaxError> {
+    fn quoted(&mut self, quote: char) -> Result<String, Finding> {
         let mut word = String::new();
         loop {
             match self.next() {
-                None => return Err(self.error("the file ends within quotes")),
+                None => return self.error("the file ends within quotes"),
                 Some('\\') => self.escape(&mut word),
-                Some(c) if c == quote => return Ok(Token::Word(word)),
+                Some(c) if c == quote => return Ok(word),
                 Some(c) => word.push(c),
             }
         }
     }
 
-    fn bare(&mut self, first: char) -> Token {
+    fn bare(&mut self, first: char) -> String {
         let mut word = String::new();
         let mut next = Some(first);
         while let Some(c) = next {
@@ -153,7 +157,7 @@ impl Reader<'_> {
             let goes_on = |c: &char| in_variable || !(is_space(*c) || matches!(c, ';' | '{'));
             next = self.chars.next_if(goes_on);
         }
-        Token::Word(word)
+        word
     }
 
     /// What follows a backslash. It stays where nginx lets it stay.
@@ -169,11 +173,11 @@ impl Reader<'_> {
     }
 
     /// Past the end of a block that is Lua: its braces come in pairs, outside of its strings.
-    fn skip_block(&mut self) -> Result<(), SyntaxError> {
+    fn skip_block(&mut self) -> Result<Vec<Directive>, Finding> {
         let mut open = 1;
         while open > 0 {
             match self.next() {
-                None => return Err(self.error("the file ends within a block")),
+                None => return self.error("the file ends within a block"),
                 Some('{') => open += 1,
                 Some('}') => open -= 1,
                 Some(quote @ ('"' | '\'')) => {
@@ -185,23 +189,18 @@ impl Reader<'_> {
                 Some(_) => (),
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn next(&mut self) -> Option<char> {
         let c = self.chars.next()?;
-        if c == '\n' {
-            self.line += 1;
-        }
+        self.line += u64::from(c == '\n');
         Some(c)
     }
 
-    fn error(&self, what: &'static str) -> SyntaxError {
-        let place = Position {
-            file: Rc::clone(&self.file),
-            line: self.line,
-        };
-        SyntaxError { place, what }
+    fn error<T>(&self, what: &str) -> Result<T, Finding> {
+        let fault = Fault::new(what, NOT_TAKEN).at(self.line);
+        Err(Finding::new(CheckRule::Syntax, &self.file, fault))
     }
 }
 
@@ -211,6 +210,8 @@ fn is_space(c: char) -> bool {
 
 /// Deeper than anybody nests blocks, and not too deep for the stack.
 const DEEPEST: u8 = 50;
+/// What to do where nginx would not take it either.
+pub(super) const NOT_TAKEN: &str = "see what 'nginx -t' says";
 const LUA: &str = "_by_lua_block";
 
 #[cfg(test)]
@@ -226,17 +227,19 @@ mod tests {
                 &directive.arguments[..],
             ]
             .concat();
-            let block = directive.block.as_deref();
-            let block = block.map_or(String::new(), |block| format!("{{{}}}", show(block)));
-            format!("{}<{}>{block}", directive.place.line, words.join("|"))
+            let block = match &directive.block[..] {
+                [] => String::new(),
+                block => format!("{{{}}}", show(block)),
+            };
+            format!("{}<{}>{block}", directive.line, words.join("|"))
         };
         directives.iter().map(show_one).collect()
     }
 
     fn check(text: &str, expected: &str) {
-        let seen = match parse(&"f".into(), text) {
-            Ok(directives) => show(&directives),
-            Err(error) => format!("{}: {}", error.place.line, error.what),
+        let seen = match parse("f", text) {
+            Ok(file) => show(&file.block),
+            Err(error) => format!("{}: {}", error.fault.line.unwrap(), error.fault.what),
         };
         assert_eq!(seen, expected, "{text}");
     }
@@ -245,7 +248,7 @@ mod tests {
     fn words_quotes_comments_and_blocks() {
         check("", "");
         check("a;", "1<a>");
-        check("a b\n c;\r\n d{}", "1<a|b|c>3<d>{}");
+        check("a b\n c;\r\n d{}", "1<a|b|c>3<d>");
         check("# x;\na # y\n b;#", "2<a|b>");
         check("a b#c;", "1<a|b#c>");
         check(r#"a "b;\"{ c" 'd"\'#';"#, r#"1<a|b;"{ c|d"'#>"#);
@@ -259,7 +262,7 @@ mod tests {
         );
         check(
             "x_by_lua_block {\n local t = {\"}\"} -- }\n}\nb;",
-            "1<x_by_lua_block>{}4<b>",
+            "1<x_by_lua_block>4<b>",
         );
     }
 
@@ -276,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in "[a{};'\"\\\\#$ \n]{0,60}") {
-            let _ = parse(&"f".into(), &text);
+            let _ = parse("f", &text);
         }
     }
 }

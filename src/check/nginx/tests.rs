@@ -321,7 +321,7 @@ fn planted_faults() {
         let seen = findings("-", &print(&files));
         let places: Vec<_> = seen
             .iter()
-            .map(|it| (it.rule, &*it.file, it.line))
+            .map(|it| (it.rule, &*it.file, it.fault.line))
             .collect();
         match line {
             Some(line) => assert_eq!(

@@ -2,127 +2,96 @@
 //! whose clients get tokens checks them itself, so that nothing needs to stand before it.
 
 use super::super::{CheckRule, Finding};
-use super::at;
-use super::gate::Gates;
-use super::location::{Asking, Tell, is_variable};
-use super::scope::{Id, ScopeTree, own};
+use super::Site;
+use super::gate::asks;
+use super::location::{HtgateLocation, is_variable};
+use super::scope::{Scope, ScopeTree};
 use super::syntax::Directive;
-use super::upstream::{PassTarget, backends};
+use super::upstream::{backends, proxy_pass};
 use crate::token::OTHER_PATHS;
 
-/// The locations that lead to htgate's token endpoint.
-pub(super) struct TokenLocations(Vec<Id>);
-
-impl TokenLocations {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
+impl Site<'_> {
     /// Whether a level needs no gate: it gives tokens itself, or it is the registry of a server
     /// that gives them.
-    pub(super) fn stand_for(&self, tree: &ScopeTree<'_>, id: Id) -> bool {
-        let server = tree.around(id, "server");
-        let is_same = |token: &Id| tree.around(*token, "server") == server;
-        self.0.contains(&id) || (self.0.iter().any(is_same) && is_registry(path(tree, id)))
+    pub(super) fn has_tokens_for(&self, scope: Scope<'_>) -> bool {
+        let server = scope.around("server");
+        let mut servers = self.tokens.iter().map(|token| token.around("server"));
+        self.tokens.contains(&scope)
+            || (is_registry(path(scope)) && servers.any(|other| other == server))
     }
 }
 
 /// Finds them: whatever leads to htgate and to none of its other paths, as the path of tokens is
 /// for each to choose.
-pub(super) fn find(tree: &ScopeTree<'_>, gates: &Gates) -> TokenLocations {
-    let asked: Vec<_> = gates.ids().flat_map(|id| backends(tree, id)).collect();
-    let leads = |id: &Id| {
-        let Some(pass) = own(tree.inside(*id), "proxy_pass").last() else {
+pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, gates: &[Scope<'a>]) -> Vec<Scope<'a>> {
+    let asked: Vec<_> = gates.iter().flat_map(|gate| backends(*gate)).collect();
+    let leads = |scope: &Scope<'_>| {
+        let Some((_, target)) = proxy_pass(*scope) else {
             return false;
         };
-        let target = PassTarget::parse(pass.first());
+        let is_asked = |address| asked.iter().any(|(other, _)| *other == address);
         let is_htgate = target.host.contains("htgate")
-            || backends(tree, *id)
-                .iter()
-                .any(|one| asked.iter().any(|other| one.address == other.address));
+            || backends(*scope).into_iter().any(|(one, _)| is_asked(one));
         let path = match target.path {
-            "" => path(tree, *id),
+            "" => path(*scope),
             path => path.split(['?', '$']).next().unwrap_or_default(),
         };
         is_htgate && !matches!(path, "" | "/") && !OTHER_PATHS.contains(&path)
     };
-    let open = tree.all().filter(|id| !tree.is_internal(*id));
-    TokenLocations(open.filter(leads).collect())
+    let open = tree.all().filter(|scope| !scope.is_internal());
+    open.filter(leads).collect()
 }
 
 /// What every one of them must say.
-pub(super) fn check(
-    tree: &ScopeTree<'_>,
-    gates: &Gates,
-    tokens: &TokenLocations,
-    findings: &mut Vec<Finding>,
-) {
-    let mut tell =
-        |rule, said: &Directive, message: &str| findings.push(at(rule, &said.place, message));
-    for id in &tokens.0 {
-        if let Some(location) = Asking::new(tree, *id, "token location") {
-            check_place(&location, &mut tell);
-            check_request(&location, &mut tell);
-            let what = "a remembered token is given to whoever asks next";
-            location.check_cache(what, &mut tell);
-            location.check_ports(&mut tell);
-        }
-        let registry = tree
-            .around(*id, "server")
-            .and_then(|server| tree.location(server, REGISTRY))
-            .filter(|registry| own(tree.inside(*registry), "proxy_pass").count() > 0)
-            .and_then(|registry| Asking::new(tree, registry, "registry's location"));
-        if let Some(registry) = registry {
-            check_registry(&registry, gates, &mut tell);
-        }
+pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
+    for &scope in &site.tokens {
+        let mut location = HtgateLocation {
+            scope,
+            kind: "token location",
+            findings,
+        };
+        check_statements(&mut location);
+        location.check_cache("a cached token is given to the next client that asks");
+        location.check_ports();
+        let registry = scope.location("/v2/");
+        findings.extend(registry.and_then(|registry| refused_tokens(site, registry)));
     }
 }
 
 /// The registry in the server of a token location: tokens must reach it.
-fn check_registry(registry: &Asking<'_>, gates: &Gates, tell: &mut Tell<'_>) {
-    if gates.guard(registry.tree, registry.id) {
-        let message = "tokens are refused here, where htgate asks for a password; if the registry \
-                       has 'auth: token:', put 'auth_request off;' here, and else leave \
-                       htgate-token.conf out";
-        tell(CheckRule::TokenLocation, registry.opener, message);
-        return;
+fn refused_tokens(site: &Site<'_>, registry: Scope<'_>) -> Option<Finding> {
+    proxy_pass(registry)?;
+    let rule = CheckRule::TokenLocation;
+    if site.guards(registry) {
+        let what = "tokens are refused here, where htgate asks for a password";
+        let remedy = "if the registry has 'auth: token:', put 'auth_request off;' here, \
+                      otherwise leave htgate-token.conf out";
+        return Some(registry.opener.finding(rule, what, remedy));
     }
-    let message = "tokens end here, and the registry sees none; leave this out";
-    match registry.header("Authorization") {
-        Some(said) if !is_variable(said, "$http_authorization") => {
-            tell(CheckRule::TokenLocation, said, message);
-        }
-        None if !registry.passes_headers() => {
-            tell(CheckRule::TokenLocation, registry.opener, message)
-        }
-        _ => (),
-    }
+    let said = match registry.header("Authorization") {
+        Some(said) if !is_variable(said.last(), "$http_authorization") => said,
+        None if !registry.passes_headers() => registry.opener,
+        _ => return None,
+    };
+    let what = "tokens end here, and the registry sees none";
+    Some(said.finding(rule, what, "leave this out"))
 }
 
-/// Where it stands.
-fn check_place(location: &Asking<'_>, tell: &mut Tell<'_>) {
-    let Asking {
-        tree, id, opener, ..
-    } = location;
-    if is_registry(path(tree, *id)) {
-        let message = "this is under /v2/, where clients expect the registry; move it, for \
-                       instance to /auth/token, and the registry's realm with it";
-        tell(CheckRule::TokenLocation, opener, message);
+/// Where it stands, and what it sends along.
+fn check_statements(location: &mut HtgateLocation<'_>) {
+    let (scope, rule) = (location.scope, CheckRule::TokenLocation);
+    if is_registry(path(scope)) {
+        let what = "this is under /v2/, where clients expect the registry";
+        let remedy = "move it, for instance to /auth/token, and the registry's realm with it";
+        location.tell(rule, scope.opener, what, remedy);
     }
-    if tree
-        .value(*id, "auth_request")
-        .is_some_and(|said| said != "off")
-    {
-        let message = "who wants a token needs a password already, and so nobody gets one without; \
-                       put 'auth_request off;' into the token location";
-        tell(CheckRule::TokenLocation, opener, message);
+    if asks(scope).is_some() {
+        let what = "asking for a token already takes a password, so nobody can get one without";
+        location.tell_to_put(rule, scope.opener, what, "auth_request off");
     }
-}
 
-/// What it sends along.
-fn check_request(location: &Asking<'_>, tell: &mut Tell<'_>) {
-    // Or all clients were one, and the guesses of one were held against all.
-    location.check_header("X-Real-IP", "$remote_addr", tell);
+    // Otherwise all clients would be one, and all would pay for the guesses of one.
+    location.check_header("X-Real-IP", "$remote_addr");
     for (name, value) in [
         ("Authorization", "$http_authorization"),
         ("User-Agent", "$http_user_agent"),
@@ -130,30 +99,25 @@ fn check_request(location: &Asking<'_>, tell: &mut Tell<'_>) {
         ("Content-Type", "$http_content_type"),
     ] {
         // A client's own goes on by itself, if nothing else is said.
-        let goes_on = match location.header(name).map(Directive::last) {
-            None => location.passes_headers(),
-            Some(said) => name == "Content-Type" && said == "$content_type",
+        let goes_on = match scope.header(name).map(Directive::last) {
+            None => scope.passes_headers(),
+            Some(sent) => name == "Content-Type" && sent == "$content_type",
         };
         if !goes_on {
-            location.check_header(name, value, tell);
+            location.check_header(name, value);
         }
     }
-    if let Some(said) = location
-        .tree
-        .effective(location.id, "proxy_pass_request_body")
-        && said.first() == "off"
-    {
-        let message = "forms do not reach htgate, and containerd sends one first; \
-                       put 'proxy_pass_request_body on;' into the token location";
-        tell(CheckRule::TokenLocation, said, message);
+    let body = scope.effective("proxy_pass_request_body");
+    if let Some(said) = body.filter(|said| said.first() == "off") {
+        let what = "forms do not reach htgate, and containerd sends one first";
+        location.tell_to_put(rule, said, what, "proxy_pass_request_body on");
     }
 }
 
 /// The path that a level is for; of an `if`, that of the location around it.
-fn path<'a>(tree: &ScopeTree<'a>, id: Id) -> &'a str {
-    let location = tree.around(id, "location");
-    let opener = location.and_then(|location| tree.opener(location));
-    opener.map_or("", Directive::last)
+fn path(scope: Scope<'_>) -> &str {
+    let location = scope.around("location");
+    location.map_or("", |location| location.opener.last())
 }
 
 /// Whether a path, or a regular expression for some, is the registry's.
@@ -161,8 +125,6 @@ fn is_registry(path: &str) -> bool {
     let rest = path.trim_start_matches('^').strip_prefix("/v2");
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '-'))
 }
-
-const REGISTRY: &str = "/v2/";
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +154,7 @@ mod tests {
                 .find(|(path, _)| *path == finding.file)
                 .unwrap();
             let line = finding
+                .fault
                 .line
                 .and_then(|line| text.lines().nth(line as usize - 1));
             line.unwrap_or_default().trim().to_owned()

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::scope::{Id, ScopeTree, own};
+use super::scope::Scope;
 use super::syntax::Directive;
 
 /// What the argument of a `proxy_pass` says.
@@ -24,27 +24,24 @@ impl<'a> PassTarget<'a> {
             Some(socket) => socket.find(':').map(|at| at + "unix:".len()),
             None => rest.find('/'),
         };
-        let (host, path) = rest
-            .split_at_checked(end.unwrap_or(rest.len()))
-            .unwrap_or((rest, ""));
-        Self {
-            host,
-            path: path.strip_prefix(':').unwrap_or(path),
-            port,
-        }
+        let end = end.unwrap_or(rest.len());
+        let (host, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let path = path.strip_prefix(':').unwrap_or(path);
+        Self { host, path, port }
     }
 
     /// The `upstream` block that the host names.
-    pub(super) fn upstream(&self, tree: &ScopeTree<'a>) -> Option<&'a Directive> {
-        let http = tree.all().next()?;
-        own(tree.inside(http), "upstream").find(|upstream| upstream.first() == self.host)
+    pub(super) fn upstream(&self, scope: Scope<'a>) -> Option<&'a Directive> {
+        let http = scope.outward().last()?.opener;
+        http.own("upstream")
+            .find(|upstream| upstream.first() == self.host)
     }
 }
 
-/// An address of an application, and the directive that has it.
-pub(super) struct Backend<'a> {
-    pub(super) address: BackendAddress<'a>,
-    pub(super) said: &'a Directive,
+/// The `proxy_pass` of a level itself, and where it leads to.
+pub(super) fn proxy_pass(scope: Scope<'_>) -> Option<(&Directive, PassTarget<'_>)> {
+    let said = scope.opener.own("proxy_pass").last()?;
+    Some((said, PassTarget::parse(said.first())))
 }
 
 /// Where somebody listens.
@@ -60,14 +57,11 @@ impl<'a> BackendAddress<'a> {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::Unix(path);
         }
-        let split = text
+        let (host, port) = text
             .rsplit_once(':')
-            .filter(|(host, _)| !host.contains(':') || bare(host) != *host);
-        let (host, port) = match split {
-            Some((host, port)) => (host, port.parse().unwrap_or(default_port)),
-            None => (text, default_port),
-        };
-        match bare(host) {
+            .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+            .unwrap_or((text, default_port));
+        match host.trim_start_matches('[').trim_end_matches(']') {
             "localhost" => Self::Ip([127, 0, 0, 1].into(), port),
             host => host
                 .parse()
@@ -81,62 +75,49 @@ impl<'a> BackendAddress<'a> {
         matches!(self, Self::Ip(ip, _) if !ip.is_loopback())
     }
 
-    pub(super) fn port(&self) -> Option<u16> {
-        match self {
-            Self::Ip(_, port) | Self::Name(_, port) => Some(*port),
-            Self::Unix(_) => None,
-        }
+    /// Whether it is this machine's, and that of a server that listens on the other.
+    pub(super) fn is_served_by(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Ip(ip, port), Self::Ip(_, listening))
+            if port == listening && (ip.is_loopback() || ip.is_unspecified()))
     }
 }
 
+/// An address, and the directive that has it.
+pub(super) type Backend<'a> = (BackendAddress<'a>, &'a Directive);
+
 /// The addresses that a level hands its requests to. None where only nginx knows them, while it
 /// runs.
-pub(super) fn backends<'a>(tree: &ScopeTree<'a>, id: Id) -> Vec<Backend<'a>> {
-    let passes = tree
-        .inside(id)
-        .iter()
-        .filter(|directive| super::is_pass(directive));
+pub(super) fn backends(scope: Scope<'_>) -> Vec<Backend<'_>> {
     let mut found = Vec::new();
-    for said in passes {
+    for said in scope.opener.passes() {
         let target = PassTarget::parse(said.first());
-        match target.upstream(tree) {
-            Some(upstream) => found.extend(own(upstream.inside(), "server").map(|said| Backend {
-                address: BackendAddress::parse(said.first(), target.port),
-                said,
-            })),
+        let address = |text| BackendAddress::parse(text, target.port);
+        match target.upstream(scope) {
+            Some(upstream) => {
+                found.extend(upstream.own("server").map(|it| (address(it.first()), it)));
+            }
             None if target.host.contains('$') => (),
-            None => found.push(Backend {
-                address: BackendAddress::parse(target.host, target.port),
-                said,
-            }),
+            None => found.push((address(target.host), said)),
         }
     }
     found
 }
 
 /// The addresses that a server listens on.
-pub(super) fn listens(inside: &[Directive]) -> Vec<(BackendAddress<'_>, Option<&Directive>)> {
-    let parse = |said| (listen(Directive::first(said)), Some(said));
-    let found: Vec<_> = own(inside, "listen").map(parse).collect();
+pub(super) fn listens(server: &Directive) -> Vec<Backend<'_>> {
+    let listens = server.own("listen");
+    let mut found: Vec<_> = listens.map(|it| (listen(it.first()), it)).collect();
     if found.is_empty() {
-        vec![(listen("80"), None)]
-    } else {
-        found
+        found.push((listen("80"), server));
     }
+    found
 }
 
 fn listen(text: &str) -> BackendAddress<'_> {
-    let any = IpAddr::from([0, 0, 0, 0]);
     match text.strip_prefix("*:").unwrap_or(text).parse() {
-        Ok(port) => BackendAddress::Ip(any, port),
+        Ok(port) => BackendAddress::Ip([0, 0, 0, 0].into(), port),
         Err(_) => BackendAddress::parse(text, 80),
     }
-}
-
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -158,6 +139,13 @@ mod tests {
         }
     }
 
+    fn port_of(address: &BackendAddress<'_>) -> Option<u16> {
+        match address {
+            BackendAddress::Ip(_, port) | BackendAddress::Name(_, port) => Some(*port),
+            BackendAddress::Unix(_) => None,
+        }
+    }
+
     #[test]
     fn addresses() {
         for (text, public, port) in [
@@ -172,7 +160,7 @@ mod tests {
         ] {
             let address = BackendAddress::parse(text, 80);
             assert_eq!(
-                (address.is_public(), address.port()),
+                (address.is_public(), port_of(&address)),
                 (public, port),
                 "{text}"
             );
@@ -186,7 +174,7 @@ mod tests {
         ] {
             let address = listen(text);
             assert_eq!(
-                (address.is_public(), address.port()),
+                (address.is_public(), port_of(&address)),
                 (public, port),
                 "{text}"
             );

@@ -16,8 +16,9 @@ pub(super) use self::options::Options;
 use self::options::OutputFormat;
 use self::report::Report;
 use super::{FAILED, USAGE, complain, print};
-use crate::check::users::{Modes, permissions};
-use crate::check::{CheckRule, Finding, Severity, finding, nginx};
+use crate::Fault;
+use crate::check::users::permissions;
+use crate::check::{CheckRule, Finding, Severity, nginx};
 use crate::config::{Config, ConfigError, Settings};
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -51,10 +52,7 @@ fn look(options: &Options) -> Result<Report, String> {
         return Err("nothing to check; use --htpasswd FILE or --nginx".to_owned());
     }
     if let Some(path) = &options.nginx {
-        match read_configuration(path)? {
-            Ok((name, text)) => report.findings.extend(nginx::findings(&name, &text)),
-            Err(finding) => report.findings.push(finding),
-        }
+        report.findings.extend(look_at_nginx(path)?);
     }
     if options.htpasswd.is_some() || options.config.is_some() {
         let config = look_at_settings(options, &mut report.findings)?;
@@ -115,22 +113,22 @@ fn file(options: &Options) -> String {
 }
 
 fn look_at_modes(path: &Path, secret: bool) -> Vec<Finding> {
-    // What a link leads to is what counts. What cannot be seen is finding by who reads it.
+    // What a link leads to is what counts. Modes that cannot be seen are reported when the file
+    // is read.
+    let mode = |path: &Path| fs::metadata(path).map(|metadata| metadata.mode());
     let modes = path.canonicalize().and_then(|path| {
         let folder = path.parent().unwrap_or_else(|| Path::new("/"));
-        Ok(Modes {
-            file: fs::metadata(&path)?.mode(),
-            folder: fs::metadata(folder)?.mode(),
-        })
+        Ok((mode(&path)?, mode(folder)?))
     });
     let file = path.display().to_string();
-    modes.map_or_else(|_| Vec::new(), |modes| permissions(&file, modes, secret))
+    modes.map_or_else(
+        |_| Vec::new(),
+        |(mode, folder)| permissions(&file, mode, folder, secret),
+    )
 }
 
-type Text = (String, String);
-
-/// Reads nginx's configuration. The outer error is wrong usage.
-fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
+/// Looks at nginx's configuration. An error is wrong usage.
+fn look_at_nginx(path: &Path) -> Result<Vec<Finding>, String> {
     let is_standard = path == Path::new("-");
     let name = if is_standard {
         "standard input".to_owned()
@@ -146,19 +144,12 @@ fn read_configuration(path: &Path) -> Result<Result<Text, Finding>, String> {
     } else {
         File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
     };
-    Ok(match read {
-        Ok(0) => {
-            let what = "there is nothing in it; see what 'nginx -T' says";
-            Err(finding(CheckRule::Unreadable, &name, None, what))
-        }
-        Ok(_) => Ok((name, String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) => Err(finding(
-            CheckRule::Unreadable,
-            &name,
-            None,
-            &format!("{error}; correct the path"),
-        )),
-    })
+    let fault = match read {
+        Ok(0) => Fault::new("there is nothing in it", "see what 'nginx -T' says"),
+        Ok(_) => return Ok(nginx::findings(&name, &String::from_utf8_lossy(&bytes))),
+        Err(error) => Fault::new(error.to_string(), "correct the path"),
+    };
+    Ok(vec![Finding::new(CheckRule::Unreadable, &name, fault)])
 }
 
 /// No configuration is larger, in bytes.

@@ -109,9 +109,9 @@ fn json_finding(finding: &Finding) -> Value {
         },
         "rule": finding.rule.name(),
         "file": finding.file,
-        "line": finding.line,
-        "what": finding.what,
-        "remedy": finding.remedy,
+        "line": finding.fault.line,
+        "what": finding.fault.what,
+        "remedy": finding.fault.remedy,
     })
 }
 

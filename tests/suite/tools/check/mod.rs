@@ -80,7 +80,8 @@ fn users_by_format_and_every_fault_with_its_line() {
         ("faulty-line", Some(8), "error"),
         ("weak-format", None, "note"),
     ];
-    let expected = expected.map(|(rule, line, mend)| (rule.to_owned(), line, mend.to_owned()));
+    let expected =
+        expected.map(|(rule, line, severity)| (rule.to_owned(), line, severity.to_owned()));
     assert_eq!(seen, expected);
     let formats = json["users"]["formats"].as_array().unwrap();
     assert_eq!(formats.len(), 2, "{json}");
@@ -105,7 +106,7 @@ fn users_by_format_and_every_fault_with_its_line() {
     assert_eq!(
         output.status.code(),
         Some(0),
-        "what is only good to know: {}",
+        "notes alone are no failure: {}",
         said(&output)
     );
 }
@@ -132,7 +133,9 @@ fn settings_and_permissions() {
         "{text}"
     );
     assert!(
-        text.contains(&format!("{config_name}: everybody on this machine decides")),
+        text.contains(&format!(
+            "{config_name}: everybody on this machine can change"
+        )),
         "{text}"
     );
 
