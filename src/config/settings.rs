@@ -8,7 +8,7 @@
 )]
 
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeBounds};
 use std::path::PathBuf;
 use std::thread;
 
@@ -19,6 +19,7 @@ use toml::Spanned;
 
 use super::ConfigError;
 use super::sections::{TokenSection, UserAgentSection};
+use crate::hash::Limits;
 use crate::observe::logging::LogFormat;
 use crate::request::Front;
 use crate::rules::access::{Groups, Rule};
@@ -112,15 +113,15 @@ settings! {
 
     /// Threads that answer [default: the number of cores].
     #[arg(env = "HTGATE_WORKERS", value_name = "N")]
-    workers: usize = cores(), 1..=usize::MAX;
+    workers: usize = cores(), 1..;
 
     /// Passwords that are hashed at once [default: the number of cores].
     #[arg(env = "HTGATE_HASH_THREADS", value_name = "N")]
-    hash_threads: usize = cores(), 1..=usize::MAX;
+    hash_threads: usize = cores(), 1..;
 
     /// Passwords that may wait to be hashed [default: 1024].
     #[arg(env = "HTGATE_QUEUE", value_name = "N")]
-    queue: usize = 1024, 1..=usize::MAX;
+    queue: usize = 1024, 1..;
 
     // Less than the 15 s that the shipped nginx files wait for an answer.
     /// How long they may wait until the answer is "try again" [default: 10].
@@ -129,7 +130,7 @@ settings! {
 
     /// Distinct wrong passwords that one address may try ... [default: 10].
     #[arg(env = "HTGATE_STRIKES", value_name = "N")]
-    strikes: u32 = 10, 1..=u32::MAX;
+    strikes: u32 = 10, 1..;
 
     /// ... until this time has passed after the last one [default: 60].
     #[arg(env = "HTGATE_STRIKE_SECONDS", value_name = "SECONDS")]
@@ -145,7 +146,7 @@ settings! {
 
     /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
     #[arg(env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
-    max_bcrypt_cost: u8 = 14, 4..=31;
+    max_bcrypt_cost: u8 = Limits::default().max_bcrypt_cost, 4..=31;
 
     /// Let {PLAIN} lines hold passwords in the clear; =false takes it back [default: false].
     #[arg(
@@ -156,7 +157,7 @@ settings! {
         require_equals = true,
         default_missing_value = "true"
     )]
-    allow_plaintext: bool = false;
+    allow_plaintext: bool = Limits::default().allow_plaintext;
 
     /// How long a right password is remembered after its last use [default: 3600].
     #[arg(env = "HTGATE_CACHE_SECONDS", value_name = "SECONDS")]
@@ -197,15 +198,15 @@ fn cores() -> usize {
 fn within<T: PartialOrd + Display>(
     name: &str,
     value: T,
-    bounds: &RangeInclusive<T>,
+    bounds: &impl RangeBounds<T>,
 ) -> Result<T, ConfigError> {
     if bounds.contains(&value) {
         return Ok(value);
     }
-    let (least, most) = (bounds.start(), bounds.end());
-    let bounds = match most.to_string().len() > LONGEST_BOUND {
-        true => format!("at least {least}"),
-        false => format!("between {least} and {most}"),
+    let bounds = match (bounds.start_bound(), bounds.end_bound()) {
+        (Bound::Included(least), Bound::Included(most)) => format!("between {least} and {most}"),
+        (Bound::Included(least), _) => format!("at least {least}"),
+        _ => "within its bounds".to_owned(),
     };
     let what = format!("{name}: must be {bounds}, got {value}");
     Err(ConfigError::Usage(what))
@@ -213,5 +214,3 @@ fn within<T: PartialOrd + Display>(
 
 /// Seconds; nothing that is set needs longer.
 const DAY: u64 = 24 * 60 * 60;
-/// A bound with more digits is that of the type, and bounds nothing that is meant.
-const LONGEST_BOUND: usize = 9;

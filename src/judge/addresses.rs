@@ -22,15 +22,6 @@ pub(crate) struct Allowance {
     pub lifetime: Duration,
 }
 
-impl Default for Allowance {
-    fn default() -> Self {
-        Self {
-            strikes: 10,
-            lifetime: Duration::from_secs(60),
-        }
-    }
-}
-
 /// All addresses that anything is known of; each list has a bound.
 pub(crate) struct Addresses {
     allowance: Allowance,
@@ -162,7 +153,7 @@ fn mark(client: Client) -> u32 {
     }
 }
 
-/// On each list. Together they take about 30 MB at the most.
+/// On each list.
 const MOST_ADDRESSES: u64 = 100_000;
 /// How long an address stays familiar after its last allowed request.
 const FAMILIAR: Duration = Duration::from_secs(3600);

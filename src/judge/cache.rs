@@ -41,15 +41,6 @@ pub(crate) struct Bounds {
     pub lifetime: Duration,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            capacity: 100_000,
-            lifetime: Duration::from_secs(3600),
-        }
-    }
-}
-
 /// Wrong answers are remembered apart, so that a flood of guesses cannot push a right one out.
 const WRONG: Bounds = Bounds {
     capacity: 10_000,
@@ -152,7 +143,7 @@ mod tests {
     const B: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
 
     fn cache() -> Cache {
-        Cache::new([1; 32], Bounds::default())
+        Cache::new([1; 32], WRONG)
     }
 
     fn credentials(pair: &str) -> Credentials {
@@ -178,7 +169,7 @@ mod tests {
             cache.key(&credentials("abc:d"), &hash(A)),
             cache.key(&credentials("ab:cd "), &hash(A)),
             cache.key(&credentials("ab:cd"), &hash(B)),
-            Cache::new([2; 32], Bounds::default()).key(&credentials("ab:cd"), &hash(A)),
+            Cache::new([2; 32], WRONG).key(&credentials("ab:cd"), &hash(A)),
         ];
         for other in others {
             assert_ne!(base, other);

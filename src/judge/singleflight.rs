@@ -138,6 +138,8 @@ impl Drop for Leader {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::judge::cache::Bounds;
     use crate::judge::pool::Pool;
@@ -146,7 +148,11 @@ mod tests {
     const KEY: Key = [9; 32];
 
     fn flights() -> Arc<Singleflight> {
-        let cache = Arc::new(Cache::new([1; 32], Bounds::default()));
+        let bounds = Bounds {
+            capacity: 9,
+            lifetime: Duration::from_secs(60),
+        };
+        let cache = Arc::new(Cache::new([1; 32], bounds));
         Arc::new(Singleflight::new(cache))
     }
 

@@ -61,7 +61,9 @@ impl Current {
             status += &format!("; last reload failed: {}", trouble.what);
         }
         systemd::status(&status);
-        let all = rules.access.strangers(|name| users.find(name).is_some());
+        let all = rules
+            .access
+            .unknown_users(|name| users.find(name).is_some());
         let named = all.iter().take(MOST_UNKNOWN);
         let mut named: Vec<_> = named
             .map(|(name, rule)| format!("{name:?} (rule {rule})"))

@@ -94,18 +94,18 @@ impl Access {
         Ok(access)
     }
 
-    /// Users whom the rules name, and who are none by this account; each with the first rule,
+    /// Users whom the rules name and who are not users by this account; each with the first rule,
     /// counted from 1.
-    pub fn strangers(&self, is_user: impl Fn(&[u8]) -> bool) -> BTreeMap<&str, usize> {
-        let mut strangers = BTreeMap::new();
+    pub fn unknown_users(&self, is_user: impl Fn(&[u8]) -> bool) -> BTreeMap<&str, usize> {
+        let mut unknown_users = BTreeMap::new();
         for (grant, number) in self.grants.iter().zip(1..) {
             for name in grant.users.iter().flat_map(|subject| self.names(subject)) {
                 if !is_user(name.as_bytes()) {
-                    strangers.entry(name.as_str()).or_insert(number);
+                    unknown_users.entry(name.as_str()).or_insert(number);
                 }
             }
         }
-        strangers
+        unknown_users
     }
 
     /// The names that stand for somebody.

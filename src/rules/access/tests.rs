@@ -377,15 +377,15 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
 }
 
 #[test]
-fn strangers_are_named_with_their_first_rule() {
+fn unknown_users_are_named_with_their_first_rule() {
     let access = compile(vec![
         rule(&["*", "anonymous", "carol"], &["a"], &[Action::Pull]),
         rule(&["@developers", "carol"], &["b"], &[Action::Pull]),
     ])
     .unwrap();
-    let strangers = access.strangers(|name| name == b"alice");
+    let unknown_users = access.unknown_users(|name| name == b"alice");
     assert_eq!(
-        strangers.into_iter().collect::<Vec<_>>(),
+        unknown_users.into_iter().collect::<Vec<_>>(),
         [("bob", 2), ("carol", 1)]
     );
 }
