@@ -107,6 +107,20 @@ rules! {
     ClientHeaders, "client-headers", Error;
     MissingHeader, "missing-header", Error;
     TokenLocation, "token-location", Error;
+    BeforeGate, "before-gate", Error;
+    TakenOver, "taken-over", Error;
+    HalfGate, "half-gate", Error;
+    ReturnBody, "return-body", Error;
+    OwnVariables, "own-variables", Error;
+    AuthBasic, "auth-basic", Error;
+    Acme, "acme", Error;
+    Twice, "twice", Error;
+    HttpVersion, "http-version", Error;
+    UnknownServer, "unknown-server", Error;
+    LostPage, "lost-page", Note;
+    PasswordPassed, "password-passed", Note;
+    PlainHttp, "plain-http", Note;
+    CannotTell, "cannot-tell", Note;
 }
 
 impl FromStr for CheckRule {

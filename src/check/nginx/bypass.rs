@@ -1,102 +1,146 @@
-//! The ways to an application that is behind the gate, and those around it.
+//! The ways to what is behind the gate, and those around it.
 
 use super::super::{CheckRule, Finding};
 use super::Site;
 use super::gate::asks;
+use super::place::Place;
 use super::scope::Scope;
 use super::syntax::Directive;
-use super::upstream::{Backend, BackendAddress, PassTarget, backends, listens};
+use super::upstream::{Backend, BackendAddress, PassTarget, backends, listens, targets};
 
 pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
-    let mut guarded = Vec::new();
-    for scope in site.tree.all() {
-        findings.extend(scope.opener.own("add_header").filter_map(api_header));
-        if site.guards(scope) && !site.gates.contains(&scope) {
-            findings.extend(satisfy(scope));
-            let pages = scope.effective_all("error_page").into_iter();
-            findings.extend(pages.filter_map(|said| error_page(site, scope, said)));
-            guarded.extend(backends(scope));
-        }
+    let (mut applications, mut guarded) = (Vec::new(), Vec::new());
+    for &scope in &site.guarded {
+        applications.extend(backends(scope));
+        guarded.extend(Place::all(scope));
+        findings.extend(hand_over(site, scope));
+        findings.extend(taken_by_pattern(site, scope));
     }
-    for (_, said) in guarded.iter().filter(|(address, _)| address.is_public()) {
+    for (_, said) in applications
+        .iter()
+        .filter(|(address, _)| address.is_public())
+    {
         let what = "anyone who can reach this port needs no password";
         let remedy = "let the application listen on 127.0.0.1 or a unix socket, or let a \
                       firewall admit only nginx";
         findings.push(said.finding(CheckRule::OpenPort, what, remedy));
     }
-    let scopes = site.tree.all();
-    findings.extend(scopes.filter_map(|scope| location(site, &guarded, scope)));
-    servers(site, &guarded, findings);
-    streams(site, &guarded, findings);
-}
-
-fn api_header(said: &Directive) -> Option<Finding> {
-    let name = "Docker-Distribution-Api-Version";
-    let what = "the API header is missing on 401 and other errors, so clients see no registry";
-    (said.first().eq_ignore_ascii_case(name) && said.last() != "always")
-        .then(|| said.finding(CheckRule::ApiHeader, what, "put 'always' behind it"))
-}
-
-fn satisfy(scope: Scope<'_>) -> Option<Finding> {
-    let said = scope.effective("satisfy");
-    let said = said.filter(|said| said.first() == "any")?;
-    let what = "an allowed address passes without a password";
-    Some(said.finding(CheckRule::SatisfyAny, what, "write 'satisfy all;'"))
-}
-
-/// What is wrong with an `error_page` that takes one of the gate's refusals.
-fn error_page(site: &Site<'_>, scope: Scope<'_>, said: &Directive) -> Option<Finding> {
-    let mut arguments = said.arguments.iter().map(String::as_str);
-    // The statuses with which nginx refuses for htgate.
-    let code = arguments.find(|code| matches!(*code, "401" | "403" | "500"))?;
-    let answer = arguments.find_map(|argument| argument.strip_prefix('='));
-    let mut remedy = format!("leave '={}' out", answer.unwrap_or_default());
-    let then = match answer {
-        Some(status) if status.starts_with('2') => format!("is answered with {status}"),
-        Some(status) if status.starts_with('3') => {
-            format!("is sent elsewhere with {status}, and is never asked for a password")
-        }
-        None | Some("") => {
-            let page = scope.location(said.last())?;
-            let returns = page.opener.own("return").next().is_some();
-            // Without '=' the status stays, but the body is the page's.
-            let serves = answer.is_some() || page.opener.passes().next().is_some();
-            if returns || !serves || site.guards(page) {
-                return None;
-            }
-            remedy = "let that location 'return' an error".to_owned();
-            format!("gets what {} serves, without a password", said.last())
-        }
-        Some(_) => return None,
-    };
-    let what = format!("a client that is refused with {code} {then}");
-    Some(said.finding(CheckRule::ErrorPage, &what, &remedy))
-}
-
-/// A location that passes requests on to a guarded application and asks for no password.
-fn location(site: &Site<'_>, guarded: &[Backend<'_>], scope: Scope<'_>) -> Option<Finding> {
-    let pass = scope.opener.passes().next()?;
-    if asks(scope).is_some() || scope.is_internal() || is_closed(scope) {
-        return None;
+    for scope in site.tree.all().filter(|scope| is_open(site, *scope)) {
+        findings.extend(open_location(site, scope, &guarded));
     }
+    servers(site, &applications, findings);
+    streams(site, &applications, findings);
+}
+
+/// Whether clients get to a level and are asked for nothing there.
+fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
+    let Some(server) = scope.around("server") else {
+        return false;
+    };
+    // A server that is half guarded may have everybody behind another proxy.
+    let is_reached = !is_private(server)
+        || site
+            .guarded
+            .iter()
+            .any(|it| it.around("server") == Some(server));
+    is_reached
+        && server.opener.own("return").next().is_none()
+        && asks(scope).is_none()
+        && !site.tokens.contains(&scope)
+        && !scope.is_internal()
+        && !refuses(scope)
+        && !scope.prefix().is_some_and(|it| it.starts_with(WELL_KNOWN))
+}
+
+/// A level that asks for no password, and hands out what a guarded one does.
+fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Option<Finding> {
+    let pass = scope.opener.passes().next();
     let off = scope.effective("auth_request");
-    if let Some(said) = off.filter(|_| !site.has_tokens_for(scope)) {
+    if let (Some(said), Some(_), false) = (off, pass, site.has_tokens_for(scope)) {
         let what = "this location passes requests on without a password";
-        let remedy = "leave 'auth_request off' out, or serve it from files";
+        let remedy = "leave 'auth_request off' out, or serve it from files; if it is meant, write \
+                      '# htgate check: ignore open-location' behind it";
         return Some(said.finding(CheckRule::OpenLocation, what, remedy));
     }
-    let mut backends = backends(scope).into_iter();
-    let is_way = backends.any(|(address, _)| leads_to(guarded, &address));
-    let what = "this is a way to a guarded application without a password";
-    let remedy = "include htgate-server.conf in this server as well";
-    is_way.then(|| pass.finding(CheckRule::Bypass, what, remedy))
+    // Files that are open on purpose.
+    if off.is_some() && pass.is_none() {
+        return None;
+    }
+    let mut ways = Place::all(scope).into_iter();
+    if let Some(way) = ways.find(|way| guarded.iter().any(|place| way.leads_to(place))) {
+        let what = "this is a way to what is guarded elsewhere, without a password";
+        let remedy = "include htgate-server.conf in this server as well";
+        return Some(way.said.finding(CheckRule::Bypass, what, remedy));
+    }
+    let unknown = pass.filter(|pass| !guarded.is_empty() && targets(scope, pass).is_none())?;
+    let what = "where this leads, without a password, is known to nginx alone while it runs";
+    let remedy = "look whether it can lead to what is guarded";
+    Some(unknown.finding(CheckRule::CannotTell, what, remedy))
+}
+
+/// What a guarded location hands over to a location that asks for no password.
+fn hand_over(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
+    let leads_out = |path: &str| {
+        let path = path
+            .split(['?', '$'])
+            .next()
+            .filter(|path| path.starts_with('/'))?;
+        let to = scope.location(path).or_else(|| scope.around("server"))?;
+        let serves = to.opener.own("return").next().is_none();
+        (serves && !site.guards(to) && !refuses(to)).then(|| path.to_owned())
+    };
+    let is_passed = |path: &String| {
+        let to = scope.location(path);
+        to.is_some_and(|to| to.opener.passes().next().is_some())
+    };
+    let rewrites = scope.opener.own("rewrite");
+    let goes_on = |said: &&Directive| matches!(said.last(), "last") || said.arguments.len() == 2;
+    for said in rewrites.filter(goes_on) {
+        let to = said.arguments.get(1).and_then(|to| leads_out(to));
+        if let Some(to) = to.filter(|_| scope.around("location").is_some()) {
+            let what = format!("this leads past the gate to {to}, which asks for no password");
+            let remedy = format!("include htgate-gate.conf in a location for {to} as well");
+            return Some(said.finding(CheckRule::Bypass, &what, &remedy));
+        }
+    }
+    let pages = scope.opener.own("error_page");
+    let mut fallbacks = scope.opener.own("try_files").chain(pages);
+    let found = fallbacks.find_map(|said| Some((said, leads_out(said.last()).filter(is_passed)?)));
+    let (said, to) = found?;
+    let what = format!("{to} may show what is guarded to a client that asks for {to} itself");
+    let remedy = "include htgate-server.conf in the server, instead of a gate for this location";
+    Some(said.finding(CheckRule::Bypass, &what, remedy))
+}
+
+/// A location with a regular expression that takes requests away from a guarded prefix.
+fn taken_by_pattern(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
+    let (prefix, outer) = (scope.prefix()?, scope.parent()?);
+    if scope.opener.name != "location" || scope.is_final() || site.guards(outer) {
+        return None;
+    }
+    let mut others = outer.children().filter_map(|other| {
+        let returns = other.opener.own("return").next().is_some();
+        let takes = other.pattern()?.may_begin(prefix);
+        (is_open(site, other) && !returns && takes != Some(false)).then_some((other, takes))
+    });
+    let (other, takes) = others.next()?;
+    let pattern = other.opener.arguments.join(" ");
+    let remedy = format!(
+        "write 'location ^~ {prefix}', and put into it what it needs of 'location {pattern}'"
+    );
+    let (rule, takes) = match takes {
+        Some(_) => (CheckRule::Bypass, "takes"),
+        None => (CheckRule::CannotTell, "may take"),
+    };
+    let what = format!("'location {pattern}' {takes} requests below {prefix} past the gate");
+    Some(scope.opener.finding(rule, &what, &remedy))
 }
 
 /// Servers of this nginx that a guarded location passes requests on to, and that everybody can
 /// reach.
 fn servers(site: &Site<'_>, guarded: &[Backend<'_>], findings: &mut Vec<Finding>) {
     let servers = site.tree.all().filter(|it| it.opener.name == "server");
-    for server in servers.filter(|it| !site.guards(*it) && !is_closed(*it)) {
+    for server in servers.filter(|it| !site.guards(*it) && !refuses(*it) && !is_private(*it)) {
         for (address, said) in listens(server.opener) {
             let mut backends = guarded.iter();
             if address.is_public() && backends.any(|(it, _)| it.is_served_by(&address)) {
@@ -114,24 +158,27 @@ fn streams(site: &Site<'_>, guarded: &[Backend<'_>], findings: &mut Vec<Finding>
     let is_open = |server: &Directive| listens(server).iter().any(|(it, _)| it.is_public());
     let open = site.tree.streams.iter().filter(|server| is_open(server));
     for pass in open.flat_map(|server| server.own("proxy_pass")) {
-        let host = PassTarget::parse(pass.first()).host;
-        if leads_to(guarded, &BackendAddress::parse(host, 0)) {
+        let address = BackendAddress::parse(PassTarget::parse(pass.first()).host, 0);
+        if guarded.iter().any(|(other, _)| *other == address) {
             let what = "this port leads to a guarded application without a password";
             findings.push(pass.finding(CheckRule::Bypass, what, "remove this server"));
         }
     }
 }
 
-fn leads_to(guarded: &[Backend<'_>], address: &BackendAddress<'_>) -> bool {
-    guarded.iter().any(|(other, _)| other == address)
-}
-
-/// Whether something other than htgate asks for a password, or only this machine can connect.
-fn is_closed(scope: Scope<'_>) -> bool {
+/// Whether something other than htgate keeps clients out.
+pub(super) fn refuses(scope: Scope<'_>) -> bool {
     let denies = scope.effective_all("deny");
-    let listens = scope.around("server").map(|it| listens(it.opener));
-    listens.is_some_and(|all| all.iter().all(|(address, _)| !address.is_public()))
-        || denies.iter().any(|said| said.first() == "all")
+    denies.iter().any(|said| said.first() == "all")
         || !matches!(scope.value("auth_basic"), None | Some("off"))
         || scope.value("ssl_verify_client") == Some("on")
 }
+
+/// Whether only this machine can connect.
+fn is_private(server: Scope<'_>) -> bool {
+    let listens = listens(server.opener);
+    listens.iter().all(|(address, _)| !address.is_public())
+}
+
+/// What is for everybody (RFC 8615): for one, what renews certificates.
+pub(super) const WELL_KNOWN: &str = "/.well-known";

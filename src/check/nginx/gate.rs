@@ -1,11 +1,12 @@
 //! The locations through which nginx asks htgate: which they are, and what each must say.
 
 use super::super::{CheckRule, Finding};
-use super::Site;
 use super::location::HtgateLocation;
 use super::scope::{Scope, ScopeTree};
 use super::syntax::Directive;
 use super::upstream::proxy_pass;
+use super::{Known, Site, before, error_page};
+use crate::Fault;
 
 /// The `auth_request` that is asked before a level is entered.
 pub(super) fn asks(scope: Scope<'_>) -> Option<&Directive> {
@@ -18,7 +19,7 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
     let mut gates = Vec::new();
     for scope in tree.all().filter(|it| it.around("server").is_some()) {
         let Some(said) = asks(scope) else { continue };
-        let Some(location) = scope.location(said.first()) else {
+        let Some(location) = scope.plain_location(said.first()) else {
             let what = "no location of this server is named by this auth_request";
             findings.push(said.finding(CheckRule::NoGate, what, "include htgate-server.conf"));
             continue;
@@ -43,7 +44,7 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
     gates
 }
 
-/// What every auth location must say.
+/// What every auth location must say, and what is around it.
 pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
     for &scope in &site.gates {
         let mut location = HtgateLocation {
@@ -55,13 +56,105 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
             let what = "clients can ask the auth location themselves";
             location.tell_to_put(CheckRule::MissingInternal, scope.opener, what, "internal");
         }
-        check_statements(&mut location);
+        check_statements(&mut location, site.known);
         location.check_cache("a cached answer lets the next request pass without a password");
         location.check_ports();
+        error_page::check_question(site, scope, findings);
     }
+    let mut questions = Vec::new();
+    for &scope in &site.guarded {
+        error_page::check_guarded(site, scope, findings);
+        let satisfy = scope.effective("satisfy");
+        if let Some(said) = satisfy.filter(|said| said.first() == "any") {
+            let what = "an allowed address passes without a password";
+            findings.push(said.finding(CheckRule::SatisfyAny, what, "write 'satisfy all;'"));
+        }
+        let question = asks(scope)
+            .map(Directive::first)
+            .zip(scope.around("server"));
+        questions.extend(question.filter(|it| !questions.contains(it)));
+    }
+    for (question, server) in questions {
+        before::check(server, question, findings);
+        findings.extend(taken_over(server, question));
+    }
+    findings.extend(halves(site));
+    findings.extend(unknown_servers(site));
 }
 
-fn check_statements(location: &mut HtgateLocation<'_>) {
+/// A location with a regular expression that nginx takes for the question.
+fn taken_over(server: Scope<'_>, question: &str) -> Option<Finding> {
+    let meant = server.plain_location(question)?;
+    let remedy = format!("write 'location = {question}'");
+    if server.location(question) != Some(meant) {
+        let what = "a location with a regular expression answers the question instead of this one";
+        return Some(meant.opener.finding(CheckRule::TakenOver, what, &remedy));
+    }
+    let is_unknown = |it: &Scope<'_>| it.pattern().is_some_and(|it| it.fits(question).is_none());
+    let mut others = server.children().filter(is_unknown);
+    let unknown = others.next().filter(|_| !meant.is_final())?;
+    let what = "whether this answers the question to htgate is not known here";
+    Some(unknown.opener.finding(CheckRule::CannotTell, what, &remedy))
+}
+
+/// Servers that have one half of the include.
+fn halves(site: &Site<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for server in site.tree.all().filter(|it| it.opener.name == "server") {
+        let opens = |it: &&Directive| it.name == "set" && it.first() == "$htgate_here";
+        let set = server.opener.block.iter().position(|it| opens(&it));
+        let is_first = |at: &usize| set.is_none_or(|set| at < &set);
+        let tests = |it: &Directive| it.name == "if" && it.first() == "($htgate_here";
+        let early = server.opener.block.iter().position(tests).filter(is_first);
+        if let Some(test) = early.and_then(|at| server.opener.block.get(at)) {
+            let what = "htgate-gate.conf stands without htgate-locations.conf above it, so that everybody gets 500";
+            let remedy = "include htgate-locations.conf above it, once in this server";
+            found.push(test.finding(CheckRule::HalfGate, what, remedy));
+        }
+        let is_asked = site
+            .guarded
+            .iter()
+            .any(|it| it.around("server") == Some(server));
+        if let Some(set) = set
+            .filter(|_| !is_asked)
+            .and_then(|at| server.opener.block.get(at))
+        {
+            let what = "htgate-locations.conf asks nobody for a password";
+            let remedy = "include htgate-gate.conf as well, in the location to guard";
+            found.push(set.finding(CheckRule::HalfGate, what, remedy));
+        }
+    }
+    found
+}
+
+/// Servers that rules name and that none of the guarded ones is.
+fn unknown_servers(site: &Site<'_>) -> Vec<Finding> {
+    let name = |scope: &Scope<'_>| {
+        let said = scope.around("server")?.opener.own("server_name").next()?;
+        // As nginx has it in $server_name.
+        let name = said.first();
+        let name = name.strip_prefix('.').unwrap_or(name);
+        Some(if name.starts_with('~') {
+            name.to_owned()
+        } else {
+            name.to_lowercase()
+        })
+    };
+    let all = site.guarded.iter().chain(&site.tokens);
+    let known: Vec<_> = all.filter_map(name).collect();
+    let missing = site.known.servers.iter().filter(|it| !known.contains(it));
+    let file = site.tree.all().next().map_or("", |http| &http.opener.file);
+    let found = missing.map(|server| {
+        let what = format!(
+            "a rule names '//{server}/', and no guarded server has that as its first server_name"
+        );
+        let fault = Fault::new(what, "correct the rule, or the server_name");
+        Finding::new(CheckRule::UnknownServer, file, fault)
+    });
+    found.collect()
+}
+
+fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     let scope = location.scope;
     let rule = CheckRule::BodyPassed;
     let what = "bodies are sent to htgate, which reads none";
@@ -74,17 +167,7 @@ fn check_statements(location: &mut HtgateLocation<'_>) {
         location.want(CheckRule::BodyLimit, "client_max_body_size 0", &what);
     }
 
-    let rule = CheckRule::NoKeepalive;
-    if let Some((said, remedy)) = no_keepalive(scope) {
-        let what = "every request opens a connection to htgate";
-        location.tell(rule, said, what, remedy);
-    }
-    if scope.value("proxy_http_version") != Some("2") {
-        let what = "HTTP/1.0 closes the connection to htgate after each request";
-        location.want(rule, "proxy_http_version 1.1", what);
-    }
-    let what = "nginx asks htgate to close each connection";
-    location.want(rule, "proxy_set_header Connection ''", what);
+    check_connection(location, known);
 
     let what = "every header of a client reaches htgate";
     let statement = "proxy_pass_request_headers off";
@@ -96,21 +179,65 @@ fn check_statements(location: &mut HtgateLocation<'_>) {
         location.check_header("Authorization", "$http_authorization");
         location.check_header("User-Agent", "$http_user_agent");
     }
+    if known.has_repositories {
+        location.check_header("X-Original-Content-Type", "$htgate_content_type");
+    }
+    if !known.servers.is_empty() {
+        location.check_header("X-Original-Server", "$server_name");
+    }
 }
 
-/// Where connections are not kept open, and what to do about it.
-fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str)> {
+/// Connections to htgate are kept open: by default from nginx 1.29.7 on, and before only by these.
+fn check_connection(location: &mut HtgateLocation<'_>, known: &Known) {
+    let (scope, rule) = (location.scope, CheckRule::NoKeepalive);
+    let version = scope.value("proxy_http_version");
+    if let Some(said) = scope
+        .effective("proxy_http_version")
+        .filter(|said| said.first() == "2")
+    {
+        let what = "htgate does not speak HTTP/2, so that everybody gets 500";
+        location.tell_to_put(CheckRule::HttpVersion, said, what, "proxy_http_version 1.1");
+    }
+    let is_new = known.version.is_some_and(|version| version >= BY_DEFAULT);
+    let before = if known.version.is_some() {
+        ""
+    } else {
+        "before nginx 1.29.7, "
+    };
+    if let Some((said, remedy, is_set)) = no_keepalive(scope).filter(|it| it.2 || !is_new) {
+        let before = if is_set { "" } else { before };
+        let what = format!("{before}every request opens a connection to htgate");
+        location.tell(rule, said, &what, remedy);
+    }
+    let http = (version == Some("1.0"), version.is_none());
+    if http.0 || (http.1 && !is_new) {
+        let before = if http.0 { "" } else { before };
+        let what = format!("{before}HTTP/1.0 closes the connection to htgate after each request");
+        location.want(rule, "proxy_http_version 1.1", &what);
+    }
+    let sent = scope.header("Connection");
+    if sent.is_some() || !is_new {
+        let before = if sent.is_some() { "" } else { before };
+        let what = format!("{before}nginx asks htgate to close each connection");
+        location.want(rule, "proxy_set_header Connection ''", &what);
+    }
+}
+
+/// Where connections are not kept open, what to do about it, and whether somebody wants it so.
+fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str, bool)> {
     let (pass, target) = proxy_pass(scope)?;
     let Some(upstream) = target.upstream(scope) else {
         let remedy = "name an upstream block with 'keepalive 32;' here";
-        return (!target.host.contains('$')).then_some((pass, remedy));
+        return (!target.host.contains('$')).then_some((pass, remedy, true));
     };
     let said = upstream.own("keepalive").last();
     let is_off = said.is_none_or(|said| said.first() == "0");
     let remedy = "put 'keepalive 32;' into this upstream block";
-    is_off.then_some((said.unwrap_or(upstream), remedy))
+    is_off.then_some((said.unwrap_or(upstream), remedy, said.is_some()))
 }
 
+/// The first version that keeps connections open by default, with HTTP/1.1.
+const BY_DEFAULT: [u32; 3] = [1, 29, 7];
 /// Where htgate answers.
 const ENDPOINT: &str = "/auth";
 
@@ -121,14 +248,18 @@ mod tests {
 
     #[test]
     fn no_gate_at_all() {
-        let seen = findings("nginx.conf", "http { server { listen 80; } }");
+        let seen = findings(
+            "nginx.conf",
+            "http { server { listen 80; } }",
+            &Known::default(),
+        );
         assert_eq!(
             (seen[0].rule, seen[0].fault.line),
             (CheckRule::NoGate, None)
         );
         let wrong = "upstream htgate { server unix:/x; }\nserver { auth_request /_a; location = /_a {\n\
                      internal; proxy_pass http://htgate/; } }";
-        let seen = findings("site.conf", wrong);
+        let seen = findings("site.conf", wrong, &Known::default());
         let lines: Vec<_> = seen.iter().map(|it| (it.rule, it.fault.line)).collect();
         assert_eq!(
             lines,
@@ -137,7 +268,7 @@ mod tests {
         // Another service is none of our business.
         let other =
             "server { auth_request /_a; location = /_a { proxy_pass http://oauth/validate; } }";
-        let seen = findings("site.conf", other);
+        let seen = findings("site.conf", other, &Known::default());
         assert_eq!(
             seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
             [CheckRule::NoGate]

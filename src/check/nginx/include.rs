@@ -27,7 +27,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<(Directive, Vec<Finding>), 
 }
 
 /// The files with their names in the order of their first use, the main one first.
-fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
+pub(super) fn split<'a>(name: &'a str, text: &'a str) -> Vec<(&'a str, String)> {
     let mut files: Vec<(&str, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
         let mark = line.trim_end().strip_prefix("# configuration file ");

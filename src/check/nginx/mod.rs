@@ -1,9 +1,15 @@
 //! Faults in nginx's configuration that break the gate or open it.
 
+mod before;
 mod bypass;
+mod error_page;
+mod exempt;
 mod gate;
 mod include;
+mod leak;
 mod location;
+mod pattern;
+mod place;
 mod scope;
 mod syntax;
 mod tokens;
@@ -13,28 +19,47 @@ use super::{CheckRule, Finding};
 use crate::Fault;
 use scope::{Scope, ScopeTree};
 
+/// What is known beside the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The version of nginx: major, minor, patch.
+    pub version: Option<[u32; 3]>,
+    /// Whether rules say what may be done in a registry, so that types of uploads count.
+    pub has_repositories: bool,
+    /// The servers that rules name.
+    pub servers: Vec<String>,
+}
+
 /// What is wrong with a configuration: the output of `nginx -T`, or a single file that is called
 /// `name`.
-pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn findings(name: &str, text: &str, known: &Known) -> Vec<Finding> {
     let (main, mut findings) = match include::read(name, text) {
         Ok(read) => read,
         Err(finding) => return vec![finding],
     };
     let tree = &ScopeTree::new(&main);
     let gates = gate::find(tree, &mut findings);
-    let site = Site {
+    let mut site = Site {
         tokens: tokens::find(tree, &gates),
         tree,
         gates,
+        guarded: Vec::new(),
+        known,
     };
-    if site.gates.is_empty() && site.tokens.is_empty() {
+    let guarded = tree
+        .all()
+        .filter(|it| site.guards(*it) && !site.gates.contains(it));
+    site.guarded = guarded.collect();
+    gate::check(&site, &mut findings);
+    let has_half = findings.iter().any(|it| it.rule == CheckRule::HalfGate);
+    if site.gates.is_empty() && site.tokens.is_empty() && !has_half {
         let what = "no auth_request leads to htgate's /auth";
         let fault = Fault::new(what, "include htgate-server.conf in the server to guard");
         findings.push(Finding::new(CheckRule::NoGate, &main.file, fault));
     }
-    gate::check(&site, &mut findings);
     tokens::check(&site, &mut findings);
     bypass::check(&site, &mut findings);
+    leak::check(&site, &mut findings);
     // What several locations inherit is one fault.
     let mut unique: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -42,6 +67,7 @@ pub(crate) fn findings(name: &str, text: &str) -> Vec<Finding> {
             unique.push(finding);
         }
     }
+    exempt::leave_out(name, text, &mut unique);
     unique.sort_by(|a, b| (&a.file, a.fault.line, a.rule).cmp(&(&b.file, b.fault.line, b.rule)));
     unique
 }
@@ -53,13 +79,16 @@ struct Site<'a> {
     gates: Vec<Scope<'a>>,
     /// The locations that lead to htgate's token endpoint.
     tokens: Vec<Scope<'a>>,
+    /// The levels whose requests are asked for a password first.
+    guarded: Vec<Scope<'a>>,
+    known: &'a Known,
 }
 
 impl Site<'_> {
     /// Whether a request to this level is asked for a password first.
     fn guards(&self, scope: Scope<'_>) -> bool {
-        let asked = gate::asks(scope).and_then(|said| scope.location(said.first()));
-        asked.is_some_and(|asked| self.gates.contains(&asked))
+        let asked = gate::asks(scope).and_then(|said| scope.plain_location(said.first()));
+        scope.around("server").is_some() && asked.is_some_and(|asked| self.gates.contains(&asked))
     }
 }
 

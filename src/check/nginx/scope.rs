@@ -1,13 +1,24 @@
 //! The levels of a configuration, and what each inherits from those around it.
 
+use super::pattern::Pattern;
 use super::syntax::Directive;
 
 /// All levels of the http context.
 pub(super) struct ScopeTree<'a> {
-    /// The directive whose block each is, and the level around it.
-    levels: Vec<(&'a Directive, Option<usize>)>,
+    levels: Vec<Level<'a>>,
     /// The servers of the stream context.
     pub(super) streams: Vec<&'a Directive>,
+}
+
+struct Level<'a> {
+    /// The directive whose block it is.
+    opener: &'a Directive,
+    /// The level around it.
+    parent: Option<usize>,
+    /// The levels in it.
+    children: Vec<usize>,
+    /// The regular expression of a location that has one.
+    pattern: Option<Pattern>,
 }
 
 impl<'a> ScopeTree<'a> {
@@ -22,22 +33,35 @@ impl<'a> ScopeTree<'a> {
         tree
     }
 
-    fn grow(&mut self, opener: &'a Directive, parent: Option<usize>) {
+    fn grow(&mut self, opener: &'a Directive, parent: Option<usize>) -> usize {
         let id = self.levels.len();
-        self.levels.push((opener, parent));
+        self.levels.push(Level {
+            opener,
+            parent,
+            children: Vec::new(),
+            pattern: match location_name(opener) {
+                ("~", text) => Some(Pattern::new(text, false)),
+                ("~*", text) => Some(Pattern::new(text, true)),
+                _ => None,
+            },
+        });
         for directive in &opener.block {
             if LEVELS.contains(&directive.name.as_str()) {
-                self.grow(directive, Some(id));
+                let child = self.grow(directive, Some(id));
+                if let Some(level) = self.levels.get_mut(id) {
+                    level.children.push(child);
+                }
             }
         }
+        id
     }
 
     fn scope(&'a self, id: usize) -> Option<Scope<'a>> {
-        let &(opener, parent) = self.levels.get(id)?;
+        let level = self.levels.get(id)?;
         Some(Scope {
             tree: self,
-            parent,
-            opener,
+            level,
+            opener: level.opener,
         })
     }
 
@@ -51,7 +75,7 @@ impl<'a> ScopeTree<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     tree: &'a ScopeTree<'a>,
-    parent: Option<usize>,
+    level: &'a Level<'a>,
     /// The directive whose block this is.
     pub(super) opener: &'a Directive,
 }
@@ -65,7 +89,7 @@ impl PartialEq for Scope<'_> {
 impl<'a> Scope<'a> {
     /// A level and those around it, inside out.
     pub(super) fn outward(self) -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(self), |scope| scope.tree.scope(scope.parent?))
+        std::iter::successors(Some(self), |scope| scope.parent())
     }
 
     /// The server or location around a level, or the level itself: where an `if` belongs to.
@@ -92,22 +116,82 @@ impl<'a> Scope<'a> {
             .unwrap_or_default()
     }
 
-    /// The location of the same server that a path leads to. Regular expressions are not tried.
+    /// The level around this one.
+    pub(super) fn parent(self) -> Option<Self> {
+        self.tree.scope(self.level.parent?)
+    }
+
+    /// The levels in it, and not those in them.
+    pub(super) fn children(self) -> impl Iterator<Item = Self> {
+        let children = self.level.children.iter();
+        children.filter_map(move |id| self.tree.scope(*id))
+    }
+
+    /// The level and all in it.
+    pub(super) fn below(self) -> Vec<Self> {
+        let mut found = vec![self];
+        for child in self.children() {
+            found.extend(child.below());
+        }
+        found
+    }
+
+    /// The regular expression of a location that has one.
+    pub(super) fn pattern(self) -> Option<&'a Pattern> {
+        self.level.pattern.as_ref()
+    }
+
+    /// The prefix that a location is for, `/` where it is the server; none where it is not a prefix.
+    pub(super) fn prefix(self) -> Option<&'a str> {
+        match (self.opener.name.as_str(), location_name(self.opener)) {
+            ("server", _) => Some("/"),
+            ("location", ("" | "^~" | "=", name)) if !name.starts_with('@') => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether regular expressions are not tried for what this location is for.
+    pub(super) fn is_final(self) -> bool {
+        matches!(location_name(self.opener).0, "=" | "^~")
+    }
+
+    /// The location of the same server that a path leads to, or that a name with `@` stands for.
     pub(super) fn location(self, path: &str) -> Option<Self> {
-        let server = self.around("server")?;
+        self.around("server")?.find(path, true)
+    }
+
+    /// The same, as if there were no regular expressions.
+    pub(super) fn plain_location(self, path: &str) -> Option<Self> {
+        self.around("server")?.find(path, false)
+    }
+
+    /// As `ngx_http_core_find_location` does it, level by level.
+    fn find(self, path: &str, with_patterns: bool) -> Option<Self> {
         let fit = |scope: Self| {
-            let (first, name) = (scope.opener.first(), scope.opener.last());
-            let is_exact = first == "=" || first.starts_with('@');
+            let (modifier, name) = location_name(scope.opener);
+            let is_exact = modifier == "=" || name.starts_with('@');
             let fits = path == name || (!is_exact && path.starts_with(name));
-            (fits && !first.starts_with('~')).then_some(((is_exact, name.len()), scope))
+            let is_plain = scope.opener.name == "location" && scope.level.pattern.is_none();
+            (is_plain && fits).then_some(((is_exact, name.len()), scope))
         };
-        self.tree
-            .all()
-            .filter(|scope| scope.opener.name == "location")
-            .filter(|scope| scope.around("server") == Some(server))
-            .filter_map(fit)
-            .max_by_key(|(fit, _)| *fit)
-            .map(|(_, scope)| scope)
+        let plain = self.children().filter_map(fit);
+        let plain = plain.max_by_key(|(fit, _)| *fit);
+        if let Some(((true, _), found)) = plain {
+            return Some(found);
+        }
+        let plain = plain.map(|(_, scope)| scope);
+        let nested = plain.and_then(|it| it.find(path, with_patterns));
+        if nested.is_some_and(|it| it.level.pattern.is_some()) {
+            return nested;
+        }
+        let found = nested.or(plain);
+        if !with_patterns || plain.is_some_and(Self::is_final) {
+            return found;
+        }
+        let fits = |scope: &Self| scope.pattern().and_then(|it| it.fits(path)) == Some(true);
+        let matched = self.children().find(fits);
+        let deeper = matched.and_then(|it| it.find(path, true));
+        deeper.or(matched).or(found)
     }
 
     /// The header that nginx sends, if it is said which.
@@ -126,6 +210,20 @@ impl<'a> Scope<'a> {
         let location = self.around("location").unwrap_or(self);
         location.opener.first().starts_with('@') || self.effective("internal").is_some()
     }
+}
+
+/// What stands before the name of a location, and the name: with a space between them or without.
+fn location_name(opener: &Directive) -> (&str, &str) {
+    if opener.name != "location" {
+        return ("", "");
+    }
+    if let [modifier, name] = &opener.arguments[..] {
+        return (modifier, name);
+    }
+    let name = opener.first();
+    let modifiers = ["=", "^~", "~*", "~"].into_iter();
+    let mut parts = modifiers.filter_map(|it| Some((it, name.strip_prefix(it)?)));
+    parts.next().unwrap_or(("", name))
 }
 
 const LEVELS: [&str; 4] = ["server", "location", "if", "limit_except"];

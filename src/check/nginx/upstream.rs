@@ -31,7 +31,7 @@ impl<'a> PassTarget<'a> {
     }
 
     /// The `upstream` block that the host names.
-    pub(super) fn upstream(&self, scope: Scope<'a>) -> Option<&'a Directive> {
+    pub(super) fn upstream<'s>(&self, scope: Scope<'s>) -> Option<&'s Directive> {
         let http = scope.outward().last()?.opener;
         http.own("upstream")
             .find(|upstream| upstream.first() == self.host)
@@ -46,16 +46,16 @@ pub(super) fn proxy_pass(scope: Scope<'_>) -> Option<(&Directive, PassTarget<'_>
 
 /// Where somebody listens.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum BackendAddress<'a> {
-    Unix(&'a str),
+pub(super) enum BackendAddress {
+    Unix(String),
     Ip(IpAddr, u16),
-    Name(&'a str, u16),
+    Name(String, u16),
 }
 
-impl<'a> BackendAddress<'a> {
-    pub(super) fn parse(text: &'a str, default_port: u16) -> Self {
+impl BackendAddress {
+    pub(super) fn parse(text: &str, default_port: u16) -> Self {
         if let Some(path) = text.strip_prefix("unix:") {
-            return Self::Unix(path);
+            return Self::Unix(path.to_owned());
         }
         let (host, port) = text
             .rsplit_once(':')
@@ -63,9 +63,18 @@ impl<'a> BackendAddress<'a> {
             .unwrap_or((text, default_port));
         match host.trim_start_matches('[').trim_end_matches(']') {
             "localhost" => Self::Ip([127, 0, 0, 1].into(), port),
-            host => host
-                .parse()
-                .map_or(Self::Name(host, port), |ip| Self::Ip(ip, port)),
+            host => host.parse().map_or_else(
+                |_| Self::Name(host.to_owned(), port),
+                |ip| Self::Ip(ip, port),
+            ),
+        }
+    }
+
+    /// The port, if it has one.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(_, port) | Self::Name(_, port) => Some(*port),
+            Self::Unix(_) => None,
         }
     }
 
@@ -83,25 +92,88 @@ impl<'a> BackendAddress<'a> {
 }
 
 /// An address, and the directive that has it.
-pub(super) type Backend<'a> = (BackendAddress<'a>, &'a Directive);
+pub(super) type Backend<'a> = (BackendAddress, &'a Directive);
 
 /// The addresses that a level hands its requests to. None where only nginx knows them, while it
 /// runs.
 pub(super) fn backends(scope: Scope<'_>) -> Vec<Backend<'_>> {
     let mut found = Vec::new();
     for said in scope.opener.passes() {
-        let target = PassTarget::parse(said.first());
-        let address = |text| BackendAddress::parse(text, target.port);
-        match target.upstream(scope) {
-            Some(upstream) => {
-                found.extend(upstream.own("server").map(|it| (address(it.first()), it)));
+        for url in targets(scope, said).unwrap_or_default() {
+            match PassTarget::parse(&url).upstream(scope) {
+                Some(upstream) => {
+                    found.extend(
+                        addresses(scope, &url)
+                            .into_iter()
+                            .zip(upstream.own("server")),
+                    );
+                }
+                None => found.extend(addresses(scope, &url).into_iter().map(|it| (it, said))),
             }
-            None if target.host.contains('$') => (),
-            None => found.push((address(target.host), said)),
         }
     }
     found
 }
+
+/// The addresses that a URL leads to: those of the `upstream` that it names, or its own.
+pub(super) fn addresses(scope: Scope<'_>, url: &str) -> Vec<BackendAddress> {
+    let target = PassTarget::parse(url);
+    let address = |text: &str| BackendAddress::parse(text, target.port);
+    match target.upstream(scope) {
+        Some(upstream) => upstream
+            .own("server")
+            .map(|it| address(it.first()))
+            .collect(),
+        None => vec![address(target.host)],
+    }
+}
+
+/// The URLs that a `proxy_pass` or its like may stand for, with each value of the variables in its
+/// host. Nothing where the configuration does not have the values.
+pub(super) fn targets(scope: Scope<'_>, said: &Directive) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![said.first().to_owned()];
+    while let Some(url) = open.pop() {
+        let host = PassTarget::parse(&url).host;
+        let Some((_, rest)) = host.split_once('$') else {
+            found.push(url);
+            continue;
+        };
+        let rest = rest.trim_start_matches('{');
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let name = rest.get(..end.unwrap_or(rest.len()))?;
+        for value in values(scope, name) {
+            let braces = url.replacen(&format!("${{{name}}}"), value, 1);
+            let next = braces.replacen(&format!("${name}"), value, 1);
+            // A variable that stands for itself would never end.
+            if found.len() + open.len() < MOST_TARGETS && next.len() < LONGEST_TARGET {
+                open.push(next);
+            }
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// What a variable may be: by `set` in the server, and by `map` and its like.
+fn values<'a>(scope: Scope<'a>, name: &str) -> impl Iterator<Item = &'a str> {
+    let variable = format!("${name}");
+    let is_it = |it: &&Directive, word: &str| word == variable && !it.arguments.is_empty();
+    let http = scope.outward().last().map(|http| http.opener);
+    let maps = http.into_iter().flat_map(|http| &http.block);
+    let maps = maps.filter(|it| matches!(it.name.as_str(), "map" | "geo" | "split_clients"));
+    let mapped = maps
+        .filter(|it| is_it(it, it.last()))
+        .flat_map(|map| &map.block);
+    let server = scope.around("server");
+    let sets = server.into_iter().flat_map(Scope::below);
+    let sets = sets.flat_map(|it| it.opener.own("set"));
+    let set = sets.filter(|it| is_it(it, it.first()));
+    let found: Vec<_> = mapped.chain(set).map(Directive::last).collect();
+    found.into_iter()
+}
+
+const MOST_TARGETS: usize = 100;
+const LONGEST_TARGET: usize = 1000;
 
 /// The addresses that a server listens on.
 pub(super) fn listens(server: &Directive) -> Vec<Backend<'_>> {
@@ -113,7 +185,7 @@ pub(super) fn listens(server: &Directive) -> Vec<Backend<'_>> {
     found
 }
 
-fn listen(text: &str) -> BackendAddress<'_> {
+fn listen(text: &str) -> BackendAddress {
     match text.strip_prefix("*:").unwrap_or(text).parse() {
         Ok(port) => BackendAddress::Ip([0, 0, 0, 0].into(), port),
         Err(_) => BackendAddress::parse(text, 80),
@@ -139,13 +211,6 @@ mod tests {
         }
     }
 
-    fn port_of(address: &BackendAddress<'_>) -> Option<u16> {
-        match address {
-            BackendAddress::Ip(_, port) | BackendAddress::Name(_, port) => Some(*port),
-            BackendAddress::Unix(_) => None,
-        }
-    }
-
     #[test]
     fn addresses() {
         for (text, public, port) in [
@@ -160,7 +225,7 @@ mod tests {
         ] {
             let address = BackendAddress::parse(text, 80);
             assert_eq!(
-                (address.is_public(), port_of(&address)),
+                (address.is_public(), address.port()),
                 (public, port),
                 "{text}"
             );
@@ -174,7 +239,7 @@ mod tests {
         ] {
             let address = listen(text);
             assert_eq!(
-                (address.is_public(), port_of(&address)),
+                (address.is_public(), address.port()),
                 (public, port),
                 "{text}"
             );

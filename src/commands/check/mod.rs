@@ -17,9 +17,11 @@ use self::options::OutputFormat;
 use self::report::Report;
 use super::{FAILED, USAGE, complain, print};
 use crate::Fault;
+use crate::check::nginx::{self, Known};
 use crate::check::users::permissions;
-use crate::check::{CheckRule, Finding, Severity, nginx};
+use crate::check::{CheckRule, Finding, Severity};
 use crate::config::{Config, ConfigError, Settings};
+use crate::request::Front;
 
 pub(super) fn run(options: &Options) -> ExitCode {
     let mut report = match look(options) {
@@ -28,7 +30,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
     };
     report
         .findings
-        .retain(|finding| !options.ignore.contains(&finding.rule));
+        .retain(|finding| !options.ignore.iter().any(|ignored| ignored.has(finding)));
     report
         .findings
         .sort_by_key(|finding| finding.rule.severity());
@@ -51,17 +53,27 @@ fn look(options: &Options) -> Result<Report, String> {
     if options.htpasswd.is_none() && options.config.is_none() && options.nginx.is_none() {
         return Err("nothing to check; use --htpasswd FILE or --nginx".to_owned());
     }
-    if let Some(path) = &options.nginx {
-        report.findings.extend(look_at_nginx(path)?);
-    }
+    let mut known = Known {
+        version: options.nginx_version,
+        ..Known::default()
+    };
     if options.htpasswd.is_some() || options.config.is_some() {
         let config = look_at_settings(options, &mut report.findings)?;
         if let Some(config) = config {
+            // The other fronts send what they send by themselves.
+            if config.front == Front::Nginx {
+                let access = &config.sources.rules.access;
+                known.has_repositories = access.has_repositories();
+                known.servers = access.servers().into_iter().map(str::to_owned).collect();
+            }
             users::look(&config, &mut report);
             if let Some(settings) = &config.sources.token {
                 token::look(settings, &file(options), &mut report);
             }
         }
+    }
+    if let Some(path) = &options.nginx {
+        report.findings.extend(look_at_nginx(path, &known)?);
     }
     Ok(report)
 }
@@ -128,7 +140,7 @@ fn look_at_modes(path: &Path, secret: bool) -> Vec<Finding> {
 }
 
 /// Looks at nginx's configuration. An error is wrong usage.
-fn look_at_nginx(path: &Path) -> Result<Vec<Finding>, String> {
+fn look_at_nginx(path: &Path, known: &Known) -> Result<Vec<Finding>, String> {
     let is_standard = path == Path::new("-");
     let name = if is_standard {
         "standard input".to_owned()
@@ -146,7 +158,13 @@ fn look_at_nginx(path: &Path) -> Result<Vec<Finding>, String> {
     };
     let fault = match read {
         Ok(0) => Fault::new("there is nothing in it", "see what 'nginx -T' says"),
-        Ok(_) => return Ok(nginx::findings(&name, &String::from_utf8_lossy(&bytes))),
+        Ok(_) => {
+            return Ok(nginx::findings(
+                &name,
+                &String::from_utf8_lossy(&bytes),
+                known,
+            ));
+        }
         Err(error) => Fault::new(error.to_string(), "correct the path"),
     };
     Ok(vec![Finding::new(CheckRule::Unreadable, &name, fault)])

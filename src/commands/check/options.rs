@@ -1,10 +1,11 @@
 //! What `htgate check` is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::check::CheckRule;
+use crate::check::{CheckRule, Finding};
 use crate::config::LimitOptions;
 
 /// What to look at.
@@ -13,7 +14,8 @@ use crate::config::LimitOptions;
     after_help = "Examples: htgate check --htpasswd /etc/htgate/users/htpasswd\n          \
                   nginx -T | htgate check --nginx\n\n\
                   Exit code 1 if something must be fixed. Each finding ends in the name of its \
-                  rule, which --ignore takes."
+                  rule, which --ignore takes; a line of nginx's configuration that is meant can \
+                  say '# htgate check: ignore RULE' itself."
 )]
 pub(crate) struct Options {
     /// The htpasswd file.
@@ -34,9 +36,53 @@ pub(crate) struct Options {
     /// How findings are printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: OutputFormat,
-    /// Leave the findings of a rule out; may be repeated.
-    #[arg(long, value_name = "RULE")]
-    pub ignore: Vec<CheckRule>,
+    /// The version of nginx, for findings that not all versions have.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub nginx_version: Option<[u32; 3]>,
+    /// Leave the findings of a rule out, everywhere or in one place; may be repeated.
+    #[arg(long, value_name = "RULE[@FILE[:LINE]]")]
+    pub ignore: Vec<Ignored>,
+}
+
+/// Findings that are meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored {
+    rule: CheckRule,
+    /// The end of the file's path; all files where it is empty.
+    file: PathBuf,
+    line: Option<u64>,
+}
+
+impl Ignored {
+    /// Whether a finding is one of them.
+    pub(super) fn has(&self, finding: &Finding) -> bool {
+        self.rule == finding.rule
+            && Path::new(&finding.file).ends_with(&self.file)
+            && self
+                .line
+                .is_none_or(|line| finding.fault.line == Some(line))
+    }
+}
+
+impl FromStr for Ignored {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rule, place) = text.split_once('@').unwrap_or((text, ""));
+        let line = place.rsplit_once(':');
+        let line = line.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        Ok(Self {
+            rule: rule.parse()?,
+            file: line.map_or(place, |(file, _)| file).into(),
+            line: line.map(|(_, line)| line),
+        })
+    }
+}
+
+fn version(text: &str) -> Result<[u32; 3], String> {
+    let numbers: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+    let version = numbers.and_then(|numbers| numbers.try_into().ok());
+    version.ok_or_else(|| "use three numbers, such as 1.29.7, as 'nginx -v' prints them".to_owned())
 }
 
 /// How something is printed.

@@ -11,7 +11,7 @@ mod target;
 mod tree;
 mod unused;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 pub(crate) use self::name::is_repository;
 pub use self::operation::{Operation, RequestLine};
+use self::pattern::Pattern;
 use self::rules::Grant;
 pub use self::rules::{Groups, Rule};
 use self::sites::{Here, Sites};
@@ -158,6 +159,20 @@ impl Access {
     /// Whether there are any rules.
     pub fn has_rules(&self) -> bool {
         !self.grants.is_empty()
+    }
+
+    /// Whether any rule is about repositories, so that nginx must send the types of uploads.
+    pub fn has_repositories(&self) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| !grant.repositories.is_empty())
+    }
+
+    /// The servers that patterns name, each once.
+    pub fn servers(&self) -> BTreeSet<&str> {
+        let all = self.grants.iter();
+        let all = all.flat_map(|grant| grant.repositories.iter().chain(&grant.paths));
+        all.filter_map(Pattern::server).collect()
     }
 
     /// The line of the file that a rule, counted from 1, begins at.

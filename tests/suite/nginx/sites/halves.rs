@@ -134,12 +134,12 @@ pub(super) const SITES: &[Site] = &[
     },
     Site {
         name: "one location by the whole include's server elsewhere",
-        http: "server { listen {listen}; server_name whole.test; include htgate-server.conf; root {folder}/root; }",
+        http: "server { listen {listen}; server_name whole.test; include htgate-server.conf; location / { proxy_pass http://app; } }",
         server: r"include htgate-locations.conf;
             location ^~ /private/ { include htgate-gate.conf; }",
         closed: &[
             ("/private/file.txt", "file"),
-            ("//whole.test/file.txt", "file"),
+            ("//whole.test/file.txt", "app"),
         ],
         open: &[("/file.txt", "file")],
         ..SITE

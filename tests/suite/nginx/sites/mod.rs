@@ -4,17 +4,20 @@
 
 mod applications;
 mod backends;
+mod checked;
 mod directives;
 mod errors;
 mod guards;
 mod halves;
 mod knows;
 mod merged;
+mod open;
 mod refusals;
 mod rewrites;
 mod scene;
 mod settings;
 mod unmerged;
+mod ways;
 
 use std::thread;
 use std::time::Duration;

@@ -51,14 +51,14 @@ pub(super) fn gate() -> Gate {
     Gate::start_in_with(folder, &[], &[quiet])
 }
 
-/// nginx with this site and the shipped files, in front of the htgate that listens here; `change`
-/// is what becomes of each shipped text.
-pub(super) fn serve(
+/// The http context of this site with the shipped files, in front of the htgate that listens here;
+/// `change` is what becomes of each shipped text.
+pub(super) fn text(
     site: &Site,
     gate: &Path,
     fastcgi: &Path,
     change: &dyn Fn(String) -> String,
-) -> Nginx {
+) -> String {
     let http = change(shipped("htgate.conf", gate));
     let (server, other) = (site.server, site.http);
     let text = format!(
@@ -72,7 +72,17 @@ pub(super) fn serve(
          server {{ listen {{listen}}; server_name site.test; root {{folder}}/root;
          index index.html index.php;\n{server} }}"
     );
-    let text = shipped_with(&text, change).replace("{php}", &format!("unix:{}", fastcgi.display()));
+    shipped_with(&text, change).replace("{php}", &format!("unix:{}", fastcgi.display()))
+}
+
+/// nginx with this site.
+pub(super) fn serve(
+    site: &Site,
+    gate: &Path,
+    fastcgi: &Path,
+    change: &dyn Fn(String) -> String,
+) -> Nginx {
+    let text = text(site, gate, fastcgi, change);
     Nginx::start_with(&text, |root| {
         for path in FILES {
             let path = root.join(path);
@@ -147,7 +157,8 @@ pub(super) fn faults(site: &Site, nginx: &Nginx, state: State) -> Vec<String> {
     faults
 }
 
-fn send(nginx: &Nginx, request: &str, header: &str) -> Connection {
+/// A request that is under way: `METHOD //HOST/PATH` or less, and a header.
+pub(super) fn send(nginx: &Nginx, request: &str, header: &str) -> Connection {
     let (method, uri) = request.split_once(' ').unwrap_or(("GET", request));
     let (host, path) = match uri.strip_prefix("//") {
         Some(rest) => rest.split_at(rest.find('/').unwrap()),

@@ -1,0 +1,149 @@
+//! What becomes of a refusal: the `error_page` that is in force for a status, and what it ends in.
+
+use super::super::{CheckRule, Finding};
+use super::Site;
+use super::bypass::refuses;
+use super::scope::Scope;
+use super::syntax::Directive;
+
+/// How a request ends that an `error_page` takes.
+enum Ending {
+    /// As an error.
+    Refused,
+    /// As something else, which is said here.
+    Answered(String),
+    /// Only nginx knows, while it runs.
+    Unknown,
+}
+
+/// A guarded level: what a client gets that htgate refuses.
+pub(super) fn check_guarded(site: &Site<'_>, scope: Scope<'_>, findings: &mut Vec<Finding>) {
+    // With these nginx refuses for htgate.
+    for code in ["401", "403", "500"] {
+        let Some(said) = in_force(scope, code) else {
+            let is_asked = !site.tokens.contains(&scope);
+            findings.extend(lost(scope, code).filter(|_| is_asked));
+            continue;
+        };
+        let (what, remedy) = match ending(site, scope, said, false) {
+            Ending::Refused => continue,
+            Ending::Unknown => {
+                let what =
+                    format!("where a client gets that is refused with {code} is not known here");
+                findings.push(said.finding(CheckRule::CannotTell, &what, LOOK));
+                continue;
+            }
+            Ending::Answered(how) => {
+                let what = format!("a client that is refused with {code} {how}");
+                (
+                    what,
+                    "let it lead to a location that only has 'return' with the same status",
+                )
+            }
+        };
+        findings.push(said.finding(CheckRule::ErrorPage, &what, remedy));
+    }
+}
+
+/// An auth location: what nginx takes for htgate's answer while htgate is away.
+pub(super) fn check_question(site: &Site<'_>, scope: Scope<'_>, findings: &mut Vec<Finding>) {
+    let intercepts = scope.value("proxy_intercept_errors") == Some("on");
+    let refusals: &[&str] = if intercepts { &["401", "403"] } else { &[] };
+    for code in ["400", "413", "500", "502", "503", "504"]
+        .iter()
+        .chain(refusals)
+    {
+        let Some(said) = in_force(scope, code) else {
+            continue;
+        };
+        let what = match ending(site, scope, said, true) {
+            Ending::Answered(how) if !how.contains("elsewhere") => {
+                format!(
+                    "the question to htgate, where it ends in {code}, {how}, and everybody passes"
+                )
+            }
+            Ending::Unknown => "an error page takes the question to htgate, and where it leads is \
+                                not known here"
+                .to_owned(),
+            _ => continue,
+        };
+        let remedy = "put 'error_page 599 /none;' into the auth location, so that it inherits none";
+        findings.push(said.finding(CheckRule::ErrorPage, &what, remedy));
+        return;
+    }
+}
+
+/// The `error_page` that nginx uses for a status: the first of the list that has it
+/// (`ngx_http_special_response_handler`).
+fn in_force<'a>(scope: Scope<'a>, code: &str) -> Option<&'a Directive> {
+    let mut all = scope.effective_all("error_page").into_iter();
+    all.find(|said| said.arguments.iter().any(|it| it == code))
+}
+
+/// A list of its own has replaced the gate's.
+fn lost(scope: Scope<'_>, code: &str) -> Option<Finding> {
+    let own = scope.opener.own("error_page").next()?;
+    in_force(scope.parent()?, code)?;
+    let what = "error pages of its own replace the gate's here, so that refusals are nginx's own \
+                pages, with 403 and 500 in place of 404, 429 and 503";
+    let remedy = "repeat the error_page lines of htgate-gate.conf here";
+    Some(own.finding(CheckRule::LostPage, what, remedy))
+}
+
+fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool) -> Ending {
+    let target = said.last();
+    let answer = said.arguments.iter().find_map(|it| it.strip_prefix('='));
+    let elsewhere = |status: &str| {
+        Ending::Answered(format!(
+            "is sent elsewhere with {status}, and never asked for a password"
+        ))
+    };
+    match answer {
+        Some(status) if status.starts_with('2') => {
+            return Ending::Answered(format!("is answered with {status}"));
+        }
+        Some(status) if status.starts_with('3') => return elsewhere(status),
+        Some("") | None => (),
+        Some(_) => return Ending::Refused,
+    }
+    if target.contains("://") || target.starts_with("$scheme") {
+        return elsewhere("302");
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    // With a "=" alone the status is that of the page; otherwise it stays.
+    let keeps_status = answer.is_none();
+    if path.contains('$') {
+        return if keeps_status && is_question {
+            Ending::Refused
+        } else {
+            Ending::Unknown
+        };
+    }
+    let page = scope.location(path).or_else(|| scope.around("server"));
+    let Some(page) = page else {
+        return Ending::Refused;
+    };
+    let returns: Vec<_> = page
+        .below()
+        .iter()
+        .flat_map(|it| it.opener.own("return"))
+        .collect();
+    let to = |first: char| returns.iter().find(move |it| it.first().starts_with(first));
+    if let Some(said) = to('3').or_else(|| to('h')) {
+        return elsewhere(said.first());
+    }
+    // Subrequests are not asked for a password.
+    let asks_again = site.guards(page) && !is_question;
+    let is_passed = page.opener.passes().next().is_some();
+    // What is passed on under a name has the path that was refused.
+    let serves = match keeps_status {
+        true => is_passed && path.starts_with('@') && !is_question,
+        false => returns.is_empty() || to('2').is_some(),
+    };
+    if asks_again || refuses(page) || !serves {
+        return Ending::Refused;
+    }
+    Ending::Answered(format!("gets what {path} serves, without a password"))
+}
+
+const LOOK: &str = "look whether it needs a password";
