@@ -41,7 +41,9 @@ const FLOORS: &[(&str, u8)] = &[
 const KEPT_IN: &[(&str, &str)] = &[
     ("actix_http", "http"),
     ("actix_service", "http"),
-    ("regex", "rules"),
+    ("regex", "rules check"),
+    ("regex_syntax", "check"),
+    ("glob", "check"),
     ("bcrypt", "hash"),
     ("md5", "hash"),
     ("sha1", "hash"),

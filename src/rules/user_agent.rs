@@ -1,4 +1,4 @@
-//! Which clients are turned away by their User-Agent alone. The only file that names `regex`.
+//! Which clients are turned away by their User-Agent alone.
 //! A User-Agent is what the client says of itself: this is hygiene, not protection.
 
 use regex::bytes::{RegexSet, RegexSetBuilder};

@@ -9,57 +9,56 @@ use super::syntax::Directive;
 /// Checks what a server runs for the question that goes by this name.
 pub(super) fn check(server: Scope<'_>, question: &str, findings: &mut Vec<Finding>) {
     let mut seen = Vec::new();
-    let mut is_guarded = false;
+    let mut is_stopped = false;
     for said in &server.opener.block {
-        let holds = Condition::of(said).map(|condition| condition.holds(question));
+        let holds = Condition::of(said).holds(question);
+        let begins = said.block.first().map(|it| it.name.as_str());
         match said.name.as_str() {
-            "break" => is_guarded = true,
+            "break" => is_stopped = true,
+            "if" if holds == Holds::Always && begins == Some("break") => is_stopped = true,
             // Everything ends here, for clients as well.
             "return" => break,
             "rewrite" => seen.extend(rewrite(said, question)),
-            "if" if holds == Some(Holds::Never) => (),
-            "if" => {
-                let first = said.block.first().map(|it| it.name.as_str());
-                is_guarded = holds == Some(Holds::Always) && first == Some("break");
-                for inner in said.block.iter().filter(|_| !is_guarded) {
-                    match inner.name.as_str() {
-                        "break" => break,
-                        "rewrite" => seen.extend(rewrite(inner, question)),
-                        // Where it is not about the path, the client's request ends here as well.
-                        "return" if holds == Some(Holds::Maybe) || holds == Some(Holds::Always) => {
-                            let is_answer = inner.first().starts_with('2');
-                            seen.extend(is_answer.then_some((CheckRule::BeforeGate, inner)));
-                        }
-                        _ => (),
+            "if" if holds != Holds::Never => {
+                let runs = said.block.iter().take_while(|it| it.name != "break");
+                seen.extend(runs.filter_map(|inner| match inner.name.as_str() {
+                    "rewrite" => rewrite(inner, question),
+                    // Where it is not about the path, a client's request ends here as well.
+                    "return" if holds != Holds::Both && inner.first().starts_with('2') => {
+                        Some((CheckRule::BeforeGate, inner))
                     }
-                }
+                    _ => None,
+                }));
             }
             _ => (),
         }
-        if is_guarded {
+        if is_stopped {
             break;
         }
     }
     let guard = format!("if ($uri = {question}) {{ break; }}");
-    let remedy = match is_guarded {
+    let remedy = match is_stopped {
         true => format!("move it below the line '{guard}'"),
         false => format!("put '{guard}' above it"),
     };
     for (rule, said) in seen {
         let what = match rule {
-            CheckRule::CannotTell => {
-                "whether this takes the question to htgate elsewhere is not known here"
-            }
-            _ => {
-                "nginx runs this for the question to htgate as well, so that something else answers it"
-            }
+            CheckRule::CannotTell => "whether this takes the question to htgate is not known here",
+            _ => "nginx runs this for the question to htgate as well, and answers it itself",
         };
         findings.push(said.finding(rule, what, &remedy));
     }
 }
 
-/// A `rewrite` that takes the question.
+/// A `rewrite` that takes the question. A redirect of it is not an answer.
 fn rewrite<'a>(said: &'a Directive, question: &str) -> Option<(CheckRule, &'a Directive)> {
+    let to = said.arguments.get(1).map_or("", String::as_str);
+    if to.starts_with("http")
+        || to.starts_with("$scheme")
+        || matches!(said.last(), "redirect" | "permanent")
+    {
+        return None;
+    }
     match Pattern::new(said.first(), false).fits(question) {
         Some(fits) => fits.then_some((CheckRule::BeforeGate, said)),
         None => Some((CheckRule::CannotTell, said)),
@@ -80,18 +79,17 @@ enum Holds {
 struct Condition<'a>(Vec<&'a str>);
 
 impl<'a> Condition<'a> {
-    fn of(said: &'a Directive) -> Option<Self> {
-        (said.name == "if").then(|| {
-            let mut words: Vec<_> = said.arguments.iter().map(String::as_str).collect();
-            if let Some(first) = words.first_mut() {
-                *first = first.strip_prefix('(').unwrap_or(first);
-            }
-            if let Some(last) = words.last_mut() {
-                *last = last.strip_suffix(')').unwrap_or(last);
-            }
-            words.retain(|it| !it.is_empty());
-            Self(words)
-        })
+    fn of(said: &'a Directive) -> Self {
+        let words = said.arguments.iter().zip(1..);
+        let words = words.map(|(word, number)| {
+            let word = word
+                .strip_prefix('(')
+                .filter(|_| number == 1)
+                .unwrap_or(word);
+            let is_last = number == said.arguments.len();
+            word.strip_suffix(')').filter(|_| is_last).unwrap_or(word)
+        });
+        Self(words.filter(|word| !word.is_empty()).collect())
     }
 
     fn holds(&self, question: &str) -> Holds {

@@ -38,11 +38,7 @@ fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
         return false;
     };
     // A server that is half guarded may have everybody behind another proxy.
-    let is_reached = !is_private(server)
-        || site
-            .guarded
-            .iter()
-            .any(|it| it.around("server") == Some(server));
+    let is_reached = !is_private(server) || site.has_gate(server);
     is_reached
         && server.opener.own("return").next().is_none()
         && asks(scope).is_none()

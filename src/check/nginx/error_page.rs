@@ -10,8 +10,10 @@ use super::syntax::Directive;
 enum Ending {
     /// As an error.
     Refused,
-    /// As something else, which is said here.
+    /// With something else, which is said here.
     Answered(String),
+    /// With a redirect.
+    Elsewhere(String),
     /// Only nginx knows, while it runs.
     Unknown,
 }
@@ -25,23 +27,26 @@ pub(super) fn check_guarded(site: &Site<'_>, scope: Scope<'_>, findings: &mut Ve
             findings.extend(lost(scope, code).filter(|_| is_asked));
             continue;
         };
-        let (what, remedy) = match ending(site, scope, said, false) {
+        let (rule, what, remedy) = match ending(site, scope, said, false) {
             Ending::Refused => continue,
             Ending::Unknown => {
-                let what =
-                    format!("where a client gets that is refused with {code} is not known here");
-                findings.push(said.finding(CheckRule::CannotTell, &what, LOOK));
-                continue;
+                let what = format!("where this leads a client that gets {code} is not known here");
+                (
+                    CheckRule::CannotTell,
+                    what,
+                    "look whether it needs a password",
+                )
             }
-            Ending::Answered(how) => {
+            Ending::Answered(how) | Ending::Elsewhere(how) => {
                 let what = format!("a client that is refused with {code} {how}");
                 (
+                    CheckRule::ErrorPage,
                     what,
-                    "let it lead to a location that only has 'return' with the same status",
+                    "let it lead to a location that only returns an error",
                 )
             }
         };
-        findings.push(said.finding(CheckRule::ErrorPage, &what, remedy));
+        findings.push(said.finding(rule, &what, remedy));
     }
 }
 
@@ -49,24 +54,18 @@ pub(super) fn check_guarded(site: &Site<'_>, scope: Scope<'_>, findings: &mut Ve
 pub(super) fn check_question(site: &Site<'_>, scope: Scope<'_>, findings: &mut Vec<Finding>) {
     let intercepts = scope.value("proxy_intercept_errors") == Some("on");
     let refusals: &[&str] = if intercepts { &["401", "403"] } else { &[] };
-    for code in ["400", "413", "500", "502", "503", "504"]
-        .iter()
-        .chain(refusals)
-    {
+    let own = ["400", "413", "500", "502", "503", "504"];
+    for code in own.iter().chain(refusals) {
         let Some(said) = in_force(scope, code) else {
             continue;
         };
         let what = match ending(site, scope, said, true) {
-            Ending::Answered(how) if !how.contains("elsewhere") => {
-                format!(
-                    "the question to htgate, where it ends in {code}, {how}, and everybody passes"
-                )
-            }
-            Ending::Unknown => "an error page takes the question to htgate, and where it leads is \
-                                not known here"
-                .to_owned(),
-            _ => continue,
+            // A redirect is not an answer to the question.
+            Ending::Refused | Ending::Elsewhere(_) => continue,
+            Ending::Unknown => "may be answered by this error page".to_owned(),
+            Ending::Answered(how) => format!("{how}, and everybody passes"),
         };
+        let what = format!("the question to htgate, where it ends in {code}, {what}");
         let remedy = "put 'error_page 599 /none;' into the auth location, so that it inherits none";
         findings.push(said.finding(CheckRule::ErrorPage, &what, remedy));
         return;
@@ -94,10 +93,11 @@ fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool
     let target = said.last();
     let answer = said.arguments.iter().find_map(|it| it.strip_prefix('='));
     let elsewhere = |status: &str| {
-        Ending::Answered(format!(
+        Ending::Elsewhere(format!(
             "is sent elsewhere with {status}, and never asked for a password"
         ))
     };
+    let path = target.split('?').next().unwrap_or_default();
     match answer {
         Some(status) if status.starts_with('2') => {
             return Ending::Answered(format!("is answered with {status}"));
@@ -106,18 +106,13 @@ fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool
         Some("") | None => (),
         Some(_) => return Ending::Refused,
     }
-    if target.contains("://") || target.starts_with("$scheme") {
+    if target.contains("://") {
         return elsewhere("302");
     }
-    let path = target.split('?').next().unwrap_or_default();
     // With a "=" alone the status is that of the page; otherwise it stays.
     let keeps_status = answer.is_none();
     if path.contains('$') {
-        return if keeps_status && is_question {
-            Ending::Refused
-        } else {
-            Ending::Unknown
-        };
+        return Ending::Unknown;
     }
     let page = scope.location(path).or_else(|| scope.around("server"));
     let Some(page) = page else {
@@ -145,5 +140,3 @@ fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool
     }
     Ending::Answered(format!("gets what {path} serves, without a password"))
 }
-
-const LOOK: &str = "look whether it needs a password";

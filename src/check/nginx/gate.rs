@@ -101,27 +101,20 @@ fn taken_over(server: Scope<'_>, question: &str) -> Option<Finding> {
 fn halves(site: &Site<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for server in site.tree.all().filter(|it| it.opener.name == "server") {
-        let opens = |it: &&Directive| it.name == "set" && it.first() == "$htgate_here";
-        let set = server.opener.block.iter().position(|it| opens(&it));
-        let is_first = |at: &usize| set.is_none_or(|set| at < &set);
-        let tests = |it: &Directive| it.name == "if" && it.first() == "($htgate_here";
-        let early = server.opener.block.iter().position(tests).filter(is_first);
-        if let Some(test) = early.and_then(|at| server.opener.block.get(at)) {
-            let what = "htgate-gate.conf stands without htgate-locations.conf above it, so that everybody gets 500";
-            let remedy = "include htgate-locations.conf above it, once in this server";
-            found.push(test.finding(CheckRule::HalfGate, what, remedy));
+        let mut locations = None;
+        for said in &server.opener.block {
+            if said.name == "set" && said.first() == "$htgate_here" {
+                locations = Some(said);
+            } else if said.name == "if" && said.first() == "($htgate_here" && locations.is_none() {
+                let what = "without htgate-locations.conf above it this answers everybody with 500";
+                let remedy = "include htgate-locations.conf above it, once in this server";
+                found.push(said.finding(CheckRule::HalfGate, what, remedy));
+            }
         }
-        let is_asked = site
-            .guarded
-            .iter()
-            .any(|it| it.around("server") == Some(server));
-        if let Some(set) = set
-            .filter(|_| !is_asked)
-            .and_then(|at| server.opener.block.get(at))
-        {
+        if let Some(said) = locations.filter(|_| !site.has_gate(server)) {
             let what = "htgate-locations.conf asks nobody for a password";
             let remedy = "include htgate-gate.conf as well, in the location to guard";
-            found.push(set.finding(CheckRule::HalfGate, what, remedy));
+            found.push(said.finding(CheckRule::HalfGate, what, remedy));
         }
     }
     found
@@ -130,11 +123,11 @@ fn halves(site: &Site<'_>) -> Vec<Finding> {
 /// Servers that rules name and that none of the guarded ones is.
 fn unknown_servers(site: &Site<'_>) -> Vec<Finding> {
     let name = |scope: &Scope<'_>| {
-        let said = scope.around("server")?.opener.own("server_name").next()?;
+        let name = scope.around("server")?.opener.own("server_name").next()?;
         // As nginx has it in $server_name.
-        let name = said.first();
-        let name = name.strip_prefix('.').unwrap_or(name);
-        Some(if name.starts_with('~') {
+        let name = name.first().trim_start_matches('.');
+        let is_pattern = name.starts_with('~');
+        Some(if is_pattern {
             name.to_owned()
         } else {
             name.to_lowercase()
@@ -190,34 +183,27 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
 /// Connections to htgate are kept open: by default from nginx 1.29.7 on, and before only by these.
 fn check_connection(location: &mut HtgateLocation<'_>, known: &Known) {
     let (scope, rule) = (location.scope, CheckRule::NoKeepalive);
-    let version = scope.value("proxy_http_version");
-    if let Some(said) = scope
-        .effective("proxy_http_version")
-        .filter(|said| said.first() == "2")
-    {
-        let what = "htgate does not speak HTTP/2, so that everybody gets 500";
-        location.tell_to_put(CheckRule::HttpVersion, said, what, "proxy_http_version 1.1");
-    }
-    let is_new = known.version.is_some_and(|version| version >= BY_DEFAULT);
-    let before = if known.version.is_some() {
-        ""
-    } else {
-        "before nginx 1.29.7, "
+    // What a finding begins with, if it holds: what somebody has written holds for all versions.
+    let holds = |is_written: bool| match known.version {
+        _ if is_written => Some(""),
+        Some(version) => (version < BY_DEFAULT).then_some(""),
+        None => Some("before nginx 1.29.7, "),
     };
-    if let Some((said, remedy, is_set)) = no_keepalive(scope).filter(|it| it.2 || !is_new) {
-        let before = if is_set { "" } else { before };
+    if let Some((said, remedy, is_written)) = no_keepalive(scope)
+        && let Some(before) = holds(is_written)
+    {
         let what = format!("{before}every request opens a connection to htgate");
         location.tell(rule, said, &what, remedy);
     }
-    let http = (version == Some("1.0"), version.is_none());
-    if http.0 || (http.1 && !is_new) {
-        let before = if http.0 { "" } else { before };
+    let version = scope.effective("proxy_http_version");
+    if let Some(said) = version.filter(|said| said.first() == "2") {
+        let what = "htgate does not speak HTTP/2, so that everybody gets 500";
+        location.tell_to_put(CheckRule::HttpVersion, said, what, "proxy_http_version 1.1");
+    } else if let Some(before) = holds(version.is_some()) {
         let what = format!("{before}HTTP/1.0 closes the connection to htgate after each request");
         location.want(rule, "proxy_http_version 1.1", &what);
     }
-    let sent = scope.header("Connection");
-    if sent.is_some() || !is_new {
-        let before = if sent.is_some() { "" } else { before };
+    if let Some(before) = holds(scope.header("Connection").is_some()) {
         let what = format!("{before}nginx asks htgate to close each connection");
         location.want(rule, "proxy_set_header Connection ''", &what);
     }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use glob::{MatchOptions, Pattern};
+
 use super::super::{CheckRule, Finding};
 use super::syntax::{Directive, NOT_TAKEN, parse};
 
@@ -85,32 +87,11 @@ impl IncludedFiles<'_> {
 
 /// Whether a path fits a pattern of the shell. No `*` or `?` stands for a slash.
 fn matches(pattern: &str, path: &str) -> bool {
-    let (mut rest, mut left) = (pattern.chars(), path.chars());
-    let (first, c) = (rest.next(), left.next());
-    if first == Some('*') {
-        let goes_on = c.is_some_and(|c| c != '/') && matches(pattern, left.as_str());
-        return goes_on || matches(rest.as_str(), path);
-    }
-    let (Some(first), Some(c)) = (first, c) else {
-        return first == c;
+    let options = MatchOptions {
+        require_literal_separator: true,
+        ..MatchOptions::default()
     };
-    let (fits, rest) = match (first, rest.as_str().split_once(']')) {
-        ('?', _) => (c != '/', rest.as_str()),
-        ('[', Some((class, rest))) => (in_class(class, c), rest),
-        _ => (c == first, rest.as_str()),
-    };
-    fits && matches(rest, left.as_str())
-}
-
-fn in_class(class: &str, c: char) -> bool {
-    let members = class.trim_start_matches(['!', '^']);
-    let mut rest = members.chars().peekable();
-    let mut found = false;
-    while let Some(from) = rest.next() {
-        let to = rest.next_if_eq(&'-').and_then(|_| rest.next());
-        found |= (from..=to.unwrap_or(from)).contains(&c);
-    }
-    found != (members != class)
+    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_with(path, options))
 }
 
 /// Deeper than anybody includes, and not too deep for the stack.

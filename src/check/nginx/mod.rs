@@ -90,6 +90,12 @@ impl Site<'_> {
         let asked = gate::asks(scope).and_then(|said| scope.plain_location(said.first()));
         scope.around("server").is_some() && asked.is_some_and(|asked| self.gates.contains(&asked))
     }
+
+    /// Whether anything in a server is guarded.
+    fn has_gate(&self, server: Scope<'_>) -> bool {
+        let mut guarded = self.guarded.iter();
+        guarded.any(|it| it.around("server") == Some(server))
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ pub(super) const SHAPES: &[Shape] = &[
             "server_name copy.test; include htgate-server.conf;",
         )],
         works: "/private/file.txt",
-        ..SHAPE
     },
     Shape {
         name: "an open copy of one gated location, in its own server",
@@ -57,7 +56,6 @@ pub(super) const SHAPES: &[Shape] = &[
             ),
         ],
         works: "/orders",
-        ..SHAPE
     },
     Shape {
         name: "an open copy of an application, behind a map",
@@ -76,7 +74,6 @@ pub(super) const SHAPES: &[Shape] = &[
             ),
         ],
         works: "/orders",
-        ..SHAPE
     },
     Shape {
         name: "an application that only nginx knows, beside a guarded one",
@@ -89,7 +86,6 @@ pub(super) const SHAPES: &[Shape] = &[
             "http://$http_x_backend; # htgate check: ignore cannot-tell\n",
         )],
         works: "/orders",
-        ..SHAPE
     },
     Shape {
         name: "an open location that passes on",
