@@ -40,7 +40,7 @@ fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
     // A server that is half guarded may have everybody behind another proxy.
     let is_reached = !is_private(server) || site.has_gate(server);
     is_reached
-        && server.opener.own("return").next().is_none()
+        && !server.opener.has("return")
         && asks(scope).is_none()
         && !site.tokens.contains(&scope)
         && !scope.is_internal()
@@ -82,7 +82,7 @@ fn hand_over(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
             .next()
             .filter(|path| path.starts_with('/'))?;
         let to = scope.location(path).or_else(|| scope.around("server"))?;
-        let serves = to.opener.own("return").next().is_none();
+        let serves = !to.opener.has("return");
         (serves && !site.guards(to) && !refuses(to)).then(|| path.to_owned())
     };
     let is_passed = |path: &String| {
@@ -115,7 +115,7 @@ fn taken_by_pattern(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
         return None;
     }
     let mut others = outer.children().filter_map(|other| {
-        let returns = other.opener.own("return").next().is_some();
+        let returns = other.opener.has("return");
         let takes = other.pattern()?.may_begin(prefix);
         (is_open(site, other) && !returns && takes != Some(false)).then_some((other, takes))
     });
@@ -135,7 +135,7 @@ fn taken_by_pattern(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
 /// Servers of this nginx that a guarded location passes requests on to, and that everybody can
 /// reach.
 fn servers(site: &Site<'_>, guarded: &[Backend<'_>], findings: &mut Vec<Finding>) {
-    let servers = site.tree.all().filter(|it| it.opener.name == "server");
+    let servers = site.tree.servers();
     for server in servers.filter(|it| !site.guards(*it) && !refuses(*it) && !is_private(*it)) {
         for (address, said) in listens(server.opener) {
             let mut backends = guarded.iter();

@@ -124,7 +124,7 @@ fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool
         .flat_map(|it| it.opener.own("return"))
         .collect();
     let to = |first: char| returns.iter().find(move |it| it.first().starts_with(first));
-    if let Some(said) = to('3').or_else(|| to('h')) {
+    if let Some(said) = to('3').or_else(|| to('h')).or_else(|| to('$')) {
         return elsewhere(said.first());
     }
     // Subrequests are not asked for a password.

@@ -100,7 +100,7 @@ fn taken_over(server: Scope<'_>, question: &str) -> Option<Finding> {
 /// Servers that have one half of the include.
 fn halves(site: &Site<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for server in site.tree.all().filter(|it| it.opener.name == "server") {
+    for server in site.tree.servers() {
         let mut locations = None;
         for said in &server.opener.block {
             if said.name == "set" && said.first() == "$htgate_here" {

@@ -43,11 +43,7 @@ fn auth_basic(scope: Scope<'_>) -> Option<Finding> {
 
 /// A `return` comes before the password is asked for (`NGX_HTTP_REWRITE_PHASE`).
 fn body(said: &Directive) -> Option<Finding> {
-    let is_text = said.arguments.len() == 1
-        && !said
-            .first()
-            .starts_with(|c: char| c.is_numeric() || c == 'h' || c == '$');
-    let is_answer = (said.first().starts_with('2') && said.arguments.len() > 1) || is_text;
+    let is_answer = said.first().starts_with('2') && said.arguments.len() > 1;
     let what = "nginx answers this without asking for a password";
     let remedy = "if it is for everybody put 'auth_request off;' above it, otherwise serve a file";
     is_answer.then(|| said.finding(CheckRule::ReturnBody, what, remedy))
@@ -166,45 +162,38 @@ fn twice(scope: Scope<'_>) -> Option<Finding> {
 fn acme(site: &Site<'_>, server: Scope<'_>) -> Option<Finding> {
     let path = format!("{WELL_KNOWN}/acme-challenge/");
     let here = server.location(&path).unwrap_or(server);
-    let returns = |scope: Scope<'_>| scope.opener.own("return").next().is_some();
-    if !site.guards(here) || returns(here) {
+    if !site.guards(here) || here.opener.has("return") {
         return None;
     }
-    let mut made = ["letsencrypt", "certbot", "acme"].into_iter();
+    let prefix = here.prefix().unwrap_or_default();
+    let is_named = path.starts_with(prefix) && prefix.contains("acme");
     let certificate = server.value("ssl_certificate").unwrap_or_default();
-    let is_named = here
-        .prefix()
-        .is_some_and(|it| path.starts_with(it) && it.contains("acme"));
-    let is_plain = |server: &Scope<'_>| {
-        listens(server.opener)
-            .iter()
-            .any(|(it, _)| it.port() == Some(80))
+    let mut made = ["letsencrypt", "certbot", "acme"].into_iter();
+    let name = |server: &Scope<'_>| {
+        server
+            .opener
+            .own("server_name")
+            .next()
+            .map(|it| it.first().to_owned())
     };
-    let mut others = site
-        .tree
-        .all()
-        .filter(|it| it.opener.name == "server" && is_plain(it));
-    let is_asked_there = others.any(|it| {
+    // It is asked for over HTTP, and answered there or sent on to here.
+    let is_asked = site.tree.servers().any(|it| {
         let there = it.location(&path).unwrap_or(it);
-        server_name(it) == server_name(server)
-            && (site.guards(there) || returns(there) || returns(it))
+        let is_plain = listens(it.opener)
+            .iter()
+            .any(|(it, _)| it.port() == Some(80));
+        let is_open =
+            !site.guards(there) && !there.opener.has("return") && !it.opener.has("return");
+        is_plain && !is_open && name(&it) == name(&server)
     });
-    let is_acme = is_named || (made.any(|word| certificate.contains(word)) && is_asked_there);
-    if !is_acme {
+    let is_made_so = is_asked && made.any(|word| certificate.contains(word));
+    if !is_named && !is_made_so {
         return None;
     }
     let what = "a certificate is renewed without a password, and is asked for one here";
     let remedy = format!("put 'location ^~ {path} {{ auth_request off; }}' into this server");
     let said = if is_named { here.opener } else { server.opener };
     Some(said.finding(CheckRule::Acme, what, &remedy))
-}
-
-fn server_name(server: Scope<'_>) -> Option<&str> {
-    server
-        .opener
-        .own("server_name")
-        .next()
-        .map(Directive::first)
 }
 
 const API_VERSION: &str = "Docker-Distribution-Api-Version";

@@ -32,7 +32,7 @@ impl<'a> Place<'a> {
         // An "if" without one of its own passes on to where the location around it does.
         let is_condition =
             passes.is_empty() && scope.prefix().is_none() && scope.pattern().is_none();
-        if is_condition || scope.opener.own("return").next().is_some() {
+        if is_condition || scope.opener.has("return") {
             Vec::new()
         } else if passes.is_empty() || is_script {
             files(scope).into_iter().collect()

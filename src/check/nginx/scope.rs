@@ -65,6 +65,11 @@ impl<'a> ScopeTree<'a> {
         })
     }
 
+    /// All servers.
+    pub(super) fn servers(&'a self) -> impl Iterator<Item = Scope<'a>> {
+        self.all().filter(|scope| scope.opener.name == "server")
+    }
+
     /// All levels.
     pub(super) fn all(&'a self) -> impl Iterator<Item = Scope<'a>> {
         (0..self.levels.len()).filter_map(|id| self.scope(id))

@@ -35,6 +35,11 @@ impl Directive {
         self.block.iter().filter(move |it| it.name == name)
     }
 
+    /// Whether there is one of this name inside.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.own(name).next().is_some()
+    }
+
     /// Those inside that hand a request to somebody else.
     pub(super) fn passes(&self) -> impl Iterator<Item = &Self> {
         let inside = self.block.iter();
