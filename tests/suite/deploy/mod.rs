@@ -2,6 +2,7 @@
 
 mod compose;
 mod compose_token;
+mod fail2ban;
 mod ingress;
 mod kubernetes;
 mod monitoring;
