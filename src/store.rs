@@ -25,6 +25,8 @@ pub(crate) struct Rules {
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     pub users: Arc<Users>,
+    /// Another one whenever the users change, and only then.
+    pub users_number: u64,
     pub rules: Arc<Rules>,
     /// The signer of tokens, if there is one.
     pub signer: Option<Arc<Signer>>,

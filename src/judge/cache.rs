@@ -2,19 +2,32 @@
 //! password and no name, only MACs.
 //!
 //! The stored hash is part of the key. A line that changes or goes makes what was remembered of
-//! it unreachable, so nothing is ever invalidated.
+//! it unreachable, so nothing is ever invalidated. Wrong answers are unreachable after any change
+//! of the users: if those for other names stayed, the time of a repeated guess would tell whose
+//! password has changed.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::policy::EvictionPolicy;
+
 use super::addresses::LastUse;
 use crate::hash::PasswordHash;
 use crate::request::credentials::Credentials;
 
+/// Under which an answer is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// A right answer stays right for as long as this is the same.
+    pub mac: Mac,
+    /// The number of the users that were in force. A wrong answer counts for these alone.
+    pub users: u64,
+}
+
 /// A 256-bit MAC over a name, a password and the stored hash that they were checked against.
-pub(crate) type Key = [u8; 32];
+pub(crate) type Mac = [u8; 32];
 
 /// Whether a password is the one that was hashed.
 #[derive(Clone, Debug)]
@@ -41,19 +54,17 @@ pub(crate) struct Bounds {
     pub lifetime: Duration,
 }
 
-/// Wrong answers are remembered apart, so that a flood of guesses cannot push a right one out.
-const WRONG: Bounds = Bounds {
-    capacity: 10_000,
-    lifetime: Duration::from_secs(300),
-};
+/// How many wrong answers are remembered. They are apart from the right ones, so that a flood of
+/// guesses cannot push one of those out, and have no lifetime.
+const WRONG_CAPACITY: u64 = 10_000;
 
-type Answers<T> = moka::sync::Cache<Key, T, BuildHasherDefault<Uniform>>;
+type Answers<K, T> = moka::sync::Cache<K, T, BuildHasherDefault<Uniform>>;
 
 /// Remembered answers.
 pub(crate) struct Cache {
     secret: [u8; 32],
-    right: Answers<Arc<LastUse>>,
-    wrong: Answers<()>,
+    right: Answers<Mac, Arc<LastUse>>,
+    wrong: Answers<Key, ()>,
 }
 
 impl Cache {
@@ -66,14 +77,16 @@ impl Cache {
                 .time_to_idle(right.lifetime)
                 .build_with_hasher(BuildHasherDefault::default()),
             wrong: moka::sync::Cache::builder()
-                .max_capacity(WRONG.capacity)
-                .time_to_live(WRONG.lifetime)
+                .max_capacity(WRONG_CAPACITY)
+                // The newest always stays, or answers about former users, however often they
+                // were asked for, would keep those about the current ones out.
+                .eviction_policy(EvictionPolicy::lru())
                 .build_with_hasher(BuildHasherDefault::default()),
         }
     }
 
-    /// The key for these credentials against this hash.
-    pub(crate) fn key(&self, credentials: &Credentials, hash: &PasswordHash) -> Key {
+    /// The key for these credentials against this hash, which is one of the users of this number.
+    pub(crate) fn key(&self, credentials: &Credentials, hash: &PasswordHash, users: u64) -> Key {
         let [name, password] = [credentials.claimed(), credentials.password()]
             .map(|field| u128::from(field.len() as u64));
         let mut mac = blake3::Hasher::new_keyed(&self.secret);
@@ -81,12 +94,13 @@ impl Cache {
         mac.update(&(name << u64::BITS | password).to_le_bytes())
             .update(credentials.pair());
         hash.fingerprint(&mut mac);
-        mac.finalize().into()
+        let mac = mac.finalize().into();
+        Key { mac, users }
     }
 
     /// The answer, if it is remembered. Never waits.
     pub(crate) fn recall(&self, key: &Key) -> Option<Answer> {
-        match self.right.get(key) {
+        match self.right.get(&key.mac) {
             Some(last_use) => Some(Answer::Right(last_use)),
             None => self.wrong.get(key).map(|()| Answer::Wrong),
         }
@@ -95,7 +109,7 @@ impl Cache {
     /// Remembers an answer.
     pub(crate) fn remember(&self, key: Key, answer: &Answer) {
         match answer {
-            Answer::Right(last_use) => self.right.insert(key, Arc::clone(last_use)),
+            Answer::Right(last_use) => self.right.insert(key.mac, Arc::clone(last_use)),
             Answer::Wrong => self.wrong.insert(key, ()),
         }
     }
@@ -142,8 +156,13 @@ mod tests {
     const A: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
     const B: &[u8] = b"$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
 
+    const BOUNDS: Bounds = Bounds {
+        capacity: 9,
+        lifetime: Duration::from_secs(60),
+    };
+
     fn cache() -> Cache {
-        Cache::new([1; 32], WRONG)
+        Cache::new([1; 32], BOUNDS)
     }
 
     fn credentials(pair: &str) -> Credentials {
@@ -159,34 +178,68 @@ mod tests {
         PasswordHash::parse(text, Limits::default()).unwrap()
     }
 
+    fn key(users: u64, n: u64) -> Key {
+        let mut mac = [0; 32];
+        mac[..8].copy_from_slice(&n.to_le_bytes());
+        Key { mac, users }
+    }
+
     #[test]
     fn every_part_makes_another_key() {
         let cache = cache();
-        let base = cache.key(&credentials("ab:cd"), &hash(A));
-        assert_eq!(base, cache.key(&credentials("ab:cd"), &hash(A)));
+        let base = cache.key(&credentials("ab:cd"), &hash(A), 1);
+        assert_eq!(base, cache.key(&credentials("ab:cd"), &hash(A), 1));
         let others = [
-            cache.key(&credentials("a:bcd"), &hash(A)),
-            cache.key(&credentials("abc:d"), &hash(A)),
-            cache.key(&credentials("ab:cd "), &hash(A)),
-            cache.key(&credentials("ab:cd"), &hash(B)),
-            Cache::new([2; 32], WRONG).key(&credentials("ab:cd"), &hash(A)),
+            cache.key(&credentials("a:bcd"), &hash(A), 1),
+            cache.key(&credentials("abc:d"), &hash(A), 1),
+            cache.key(&credentials("ab:cd "), &hash(A), 1),
+            cache.key(&credentials("ab:cd"), &hash(B), 1),
+            Cache::new([2; 32], BOUNDS).key(&credentials("ab:cd"), &hash(A), 1),
         ];
         for other in others {
-            assert_ne!(base, other);
+            assert_ne!(base.mac, other.mac);
         }
+    }
+
+    #[test]
+    fn wrong_answers_count_for_the_same_users_and_right_ones_for_the_same_hash() {
+        let cache = cache();
+        let [right, wrong] = ["ab:right", "ab:wrong"]
+            .map(|pair| [1, 2].map(|users| cache.key(&credentials(pair), &hash(A), users)));
+        cache.remember(right[0], &Answer::right());
+        cache.remember(wrong[0], &Answer::Wrong);
+        assert!(matches!(cache.recall(&right[1]), Some(Answer::Right(_))));
+        assert!(matches!(cache.recall(&wrong[0]), Some(Answer::Wrong)));
+        assert!(cache.recall(&wrong[1]).is_none());
+    }
+
+    /// However long they are asked for, and whatever was asked for before.
+    #[test]
+    fn only_newer_answers_end_a_wrong_one() {
+        let cache = cache();
+        let policy = cache.wrong.policy();
+        assert_eq!((policy.time_to_live(), policy.time_to_idle()), (None, None));
+        for n in 0..WRONG_CAPACITY {
+            cache.remember(key(1, n), &Answer::Wrong);
+            for _ in 0..20 {
+                assert!(cache.recall(&key(1, n)).is_some());
+            }
+        }
+        cache.remember(key(2, 7), &Answer::Wrong);
+        cache.wrong.run_pending_tasks();
+        assert!(cache.recall(&key(2, 7)).is_some());
     }
 
     #[test]
     fn a_flood_of_wrong_answers_leaves_the_right_ones() {
         let cache = cache();
-        cache.remember([7; 32], &Answer::right());
-        for n in 0..3 * WRONG.capacity {
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&n.to_le_bytes());
-            cache.remember(key, &Answer::Wrong);
+        let right = key(1, u64::MAX);
+        cache.remember(right, &Answer::right());
+        for n in 0..3 * WRONG_CAPACITY {
+            cache.remember(key(1, n), &Answer::Wrong);
         }
         cache.wrong.run_pending_tasks();
-        assert!(matches!(cache.recall(&[7; 32]), Some(Answer::Right(_))));
-        assert!(cache.wrong.entry_count() <= WRONG.capacity);
+        assert!(matches!(cache.recall(&right), Some(Answer::Right(_))));
+        assert!(cache.wrong.entry_count() <= WRONG_CAPACITY);
     }
 }

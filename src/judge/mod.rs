@@ -165,8 +165,8 @@ impl Judge {
         let mut presented = None;
         let mut learned = None;
         let mut deadline = None;
-        // A second turn is taken only after a hash, and then by the snapshot of that moment: a user
-        // who was removed while the hash was computed is refused.
+        // A second turn is taken only after a right answer, or where none came, and then by the
+        // snapshot of that moment: a user who was removed while the hash was computed is refused.
         loop {
             let snapshot = self.store.read();
             check_agent(&snapshot, request.user_agent)?;
@@ -179,9 +179,9 @@ impl Judge {
                 },
             };
             let (hash, is_user) = snapshot.hash_for(credentials.claimed());
-            let key = self.cache.key(credentials, hash);
+            let key = (self.cache).key(credentials, hash, snapshot.files.users_number);
             let known = match learned.take() {
-                Some((learned_key, answer)) if learned_key == key => Some(answer),
+                Some((mac, answer)) if mac == key.mac => Some(answer),
                 _ => self.cache.recall(&key),
             };
             match known {
@@ -196,8 +196,12 @@ impl Judge {
             drop(snapshot);
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.queue_timeout);
             // Boxed, or every request would carry the room that only a hash needs.
-            let answer = Box::pin(self.verify(key, client, job, deadline)).await?;
-            learned = answer.map(|answer| (key, answer));
+            match Box::pin(self.verify(key, client, job, deadline)).await? {
+                // Whatever the users have become: if only a guess at a password that has changed
+                // were hashed again, the time would tell whose it is.
+                Some(Answer::Wrong) => return Err(BAD_CREDENTIALS),
+                right => learned = right.map(|right| (key.mac, right)),
+            }
         }
     }
 

@@ -145,7 +145,10 @@ mod tests {
     use crate::judge::pool::Pool;
     use crate::request::client::Client;
 
-    const KEY: Key = [9; 32];
+    const KEY: Key = Key {
+        mac: [9; 32],
+        users: 1,
+    };
 
     fn flights() -> Arc<Singleflight> {
         let bounds = Bounds {
@@ -181,10 +184,20 @@ mod tests {
             let flights = flights();
             let (leader, mut first) = lead(&flights);
             let mut second = wait(&flights);
-            assert!(
-                matches!(flights.join([8; 32]), Join::Lead(..)),
-                "another key has another leader"
-            );
+            // Of other users, too: when one password changes, a guess at it waits for a hash of its
+            // own, and a guess at another one must not be quicker.
+            for other in [
+                Key {
+                    mac: [8; 32],
+                    ..KEY
+                },
+                Key { users: 2, ..KEY },
+            ] {
+                assert!(
+                    matches!(flights.join(other), Join::Lead(..)),
+                    "another key has another leader"
+                );
+            }
             leader.complete(&outcome);
             for waiter in [&mut first, &mut second] {
                 let heard = waiter.outcome.try_recv().unwrap();

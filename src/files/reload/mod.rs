@@ -109,6 +109,7 @@ impl Reload {
         let users = UsersFile::open(sources.users, sources.limits)?;
         let mut files = Files {
             users: Arc::clone(&users.users),
+            users_number: 0,
             rules: Arc::new(sources.rules),
             signer: None,
         };

@@ -61,6 +61,7 @@ impl Part for UsersFile {
 
     fn share(&self, files: &mut Files) {
         files.users = Arc::clone(&self.users);
+        files.users_number += 1;
     }
 
     fn report(&mut self, metrics: &Metrics) {

@@ -5,4 +5,5 @@ mod attack;
 mod audit;
 mod formats;
 mod queue;
+mod stale;
 mod verification;
