@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::request::credentials::Credentials;
+use crate::request::credentials::{Credentials, Flaw};
 
 /// What becomes of a request.
 #[must_use]
@@ -20,7 +20,7 @@ pub(crate) enum Verdict {
     Forbid,
     /// Its address has shown too many wrong passwords to have another one tried before this time
     /// has passed.
-    Throttle(Duration),
+    Throttle(Duration, Guess),
     /// It could not be decided now: too many passwords wait to be hashed. Try again after this
     /// time.
     Busy(Duration),
@@ -33,9 +33,20 @@ pub(crate) enum Verdict {
 pub(crate) enum Challenge {
     /// None were sent.
     NoCredentials,
-    /// What was sent is malformed, or of an unknown user, or with a wrong password: which of
-    /// them is nobody's business.
-    BadCredentials,
+    /// What was sent is of an unknown user, or has a wrong password: which of them is nobody's
+    /// business.
+    Wrong(Guess),
+    /// What was sent can be nobody's credentials, for this reason.
+    Malformed(Flaw),
+}
+
+/// What a refused password is to those who count guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guess {
+    /// The first refusal of this password for this name since the users changed.
+    New,
+    /// Another one, as of a build job with an old password. However many come, nothing is learned.
+    Repeated,
 }
 
 /// The name of a user whose password has been verified. Only a verdict that allows carries one.
@@ -77,12 +88,23 @@ impl Verdict {
             Self::Allow(_) => Reason::Ok,
             Self::AllowAnonymous => Reason::Anonymous,
             Self::Challenge(Challenge::NoCredentials) => Reason::NoCredentials,
-            Self::Challenge(Challenge::BadCredentials) => Reason::BadCredentials,
+            Self::Challenge(Challenge::Wrong(_)) => Reason::BadCredentials,
+            Self::Challenge(Challenge::Malformed(_)) => Reason::MalformedCredentials,
             Self::RefuseAgent => Reason::UserAgent,
             Self::Forbid => Reason::Access,
-            Self::Throttle(_) => Reason::Throttled,
+            Self::Throttle(..) => Reason::Throttled,
             Self::Busy(_) => Reason::Busy,
             Self::Fault => Reason::Fault,
+        }
+    }
+
+    /// One more word for the audit line, where there is more to say.
+    pub(crate) fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::Challenge(Challenge::Malformed(flaw)) => Some(flaw.as_str()),
+            Self::Challenge(Challenge::Wrong(Guess::Repeated))
+            | Self::Throttle(_, Guess::Repeated) => Some("repeated"),
+            _ => None,
         }
     }
 }
@@ -116,8 +138,10 @@ reasons! {
     Anonymous, "anonymous";
     /// No credentials were sent.
     NoCredentials, "no-credentials";
-    /// Unknown user, wrong password, or not readable.
+    /// Unknown user or wrong password.
     BadCredentials, "bad-credentials";
+    /// Nobody's credentials, by their shape alone.
+    MalformedCredentials, "malformed-credentials";
     /// Not HTTP: the request was refused before anything in it could be judged.
     MalformedRequest, "malformed-request";
     /// The client is not welcome.

@@ -35,7 +35,8 @@ impl Realm {
 pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
     let request = read_request(gate.front, headers);
     let verdict = gate.judge.judge(&request).await;
-    gate.audit.report(&request, verdict.reason());
+    gate.audit
+        .report(&request, verdict.reason(), verdict.detail());
     response(&verdict, &gate.realm)
 }
 
@@ -56,7 +57,7 @@ fn response(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
         }
         Verdict::RefuseAgent => (StatusCode::FORBIDDEN, client("404")),
         Verdict::Forbid => (StatusCode::FORBIDDEN, client("403")),
-        Verdict::Throttle(_) => (StatusCode::FORBIDDEN, client("429")),
+        Verdict::Throttle(..) => (StatusCode::FORBIDDEN, client("429")),
         Verdict::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, client("503")),
         Verdict::Fault => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
@@ -66,7 +67,7 @@ fn response(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
     if let Some((name, value)) = field {
         headers.insert(name, value);
     }
-    if let Verdict::Throttle(wait) | Verdict::Busy(wait) = verdict {
+    if let Verdict::Throttle(wait, _) | Verdict::Busy(wait) = verdict {
         headers.insert(RETRY_AFTER, whole_seconds(*wait));
     }
     response

@@ -103,7 +103,7 @@ fn count_malformed(error: DispatchError, gate: &Gate) -> DispatchError {
     {
         let reason = Reason::MalformedRequest;
         gate.judge.metrics().count(reason);
-        gate.audit.report(&Request::default(), reason);
+        gate.audit.report(&Request::default(), reason, None);
     }
     error
 }

@@ -28,19 +28,26 @@ pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> R
             return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
         }
     };
-    let mut read = read_request(gate.front, request.headers());
-    // This request's own, and without the query: a client might put a password into it.
-    read.method = Field::One(request.method().as_str().as_bytes());
-    read.uri = Field::One(request.path().as_bytes());
+    let mut read = read(&request, gate);
     if let Some(credentials) = &asked.credentials {
         read.authorization = Field::One(credentials);
     }
     match gate.judge.issue(&read, &asked.scopes).await {
         Ok(token) => success(&token, request.method() == Method::POST),
         Err(verdict) => {
-            gate.audit.report(&read, verdict.reason());
+            gate.audit.report(&read, verdict.reason(), verdict.detail());
             refusal(&verdict, gate)
         }
+    }
+}
+
+/// What is known of a request, with its own method and path, and without its query: a client might
+/// put a password into that.
+fn read<'a>(request: &'a Request, gate: &Gate) -> crate::request::Request<'a> {
+    crate::request::Request {
+        method: Field::One(request.method().as_str().as_bytes()),
+        uri: Field::One(request.path().as_bytes()),
+        ..read_request(gate.front, request.headers())
     }
 }
 
@@ -97,7 +104,7 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
     let (status, code, message) = match verdict {
         Verdict::Challenge(_) => (401, "UNAUTHORIZED", "authentication required"),
         Verdict::RefuseAgent => (404, "UNSUPPORTED", "this client is not supported"),
-        Verdict::Throttle(_) => (429, "TOOMANYREQUESTS", "too many wrong passwords"),
+        Verdict::Throttle(..) => (429, "TOOMANYREQUESTS", "too many wrong passwords"),
         Verdict::Busy(_) => (503, "UNAVAILABLE", "too many logins at once, try again"),
         Verdict::Fault | Verdict::Forbid | Verdict::Allow(_) | Verdict::AllowAnonymous => {
             (500, "UNKNOWN", "internal error")
@@ -109,7 +116,7 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
     if let Verdict::Challenge(_) = verdict {
         headers.insert(WWW_AUTHENTICATE, gate.realm.0.clone());
     }
-    if let Verdict::Throttle(wait) | Verdict::Busy(wait) = verdict {
+    if let Verdict::Throttle(wait, _) | Verdict::Busy(wait) = verdict {
         headers.insert(RETRY_AFTER, whole_seconds(*wait));
     }
     response

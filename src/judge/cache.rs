@@ -9,6 +9,7 @@
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
@@ -16,6 +17,7 @@ use moka::policy::EvictionPolicy;
 use super::addresses::LastUse;
 use crate::hash::PasswordHash;
 use crate::request::credentials::Credentials;
+use crate::verdict::Guess;
 
 /// Under which an answer is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,14 +36,34 @@ pub(crate) type Mac = [u8; 32];
 pub(crate) enum Answer {
     /// It is. With the answer it is remembered when it was last used.
     Right(Arc<LastUse>),
-    /// It is not.
-    Wrong,
+    /// It is not. With the answer it is remembered whether somebody has been refused for it.
+    Wrong(Arc<Refusals>),
+}
+
+/// Tells the first refusal of a wrong password from those that follow, whoever asks.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(AtomicBool);
+
+impl Refusals {
+    /// One more refusal.
+    pub(crate) fn next(&self) -> Guess {
+        if self.0.swap(true, Ordering::Relaxed) {
+            Guess::Repeated
+        } else {
+            Guess::New
+        }
+    }
 }
 
 impl Answer {
     /// The password is right, and has not been used yet.
     pub(crate) fn right() -> Self {
         Self::Right(Arc::default())
+    }
+
+    /// The password is wrong, and nobody has been refused for it yet.
+    pub(crate) fn wrong() -> Self {
+        Self::Wrong(Arc::default())
     }
 }
 
@@ -54,8 +76,9 @@ pub(crate) struct Bounds {
     pub lifetime: Duration,
 }
 
-/// How many wrong answers are remembered. They are apart from the right ones, so that a flood of
-/// guesses cannot push one of those out, and have no lifetime.
+/// How many wrong answers are remembered, and how many guesses that were refused unhashed. They are
+/// apart from the right answers, so that a flood of guesses cannot push one of those out, and have no
+/// lifetime.
 const WRONG_CAPACITY: u64 = 10_000;
 
 type Answers<K, T> = moka::sync::Cache<K, T, BuildHasherDefault<Uniform>>;
@@ -64,7 +87,8 @@ type Answers<K, T> = moka::sync::Cache<K, T, BuildHasherDefault<Uniform>>;
 pub(crate) struct Cache {
     secret: [u8; 32],
     right: Answers<Mac, Arc<LastUse>>,
-    wrong: Answers<Key, ()>,
+    wrong: Answers<Key, Arc<Refusals>>,
+    throttled: Answers<Key, ()>,
 }
 
 impl Cache {
@@ -76,12 +100,8 @@ impl Cache {
                 .max_capacity(right.capacity)
                 .time_to_idle(right.lifetime)
                 .build_with_hasher(BuildHasherDefault::default()),
-            wrong: moka::sync::Cache::builder()
-                .max_capacity(WRONG_CAPACITY)
-                // The newest always stays, or answers about former users, however often they
-                // were asked for, would keep those about the current ones out.
-                .eviction_policy(EvictionPolicy::lru())
-                .build_with_hasher(BuildHasherDefault::default()),
+            wrong: newest(),
+            throttled: newest(),
         }
     }
 
@@ -102,7 +122,7 @@ impl Cache {
     pub(crate) fn recall(&self, key: &Key) -> Option<Answer> {
         match self.right.get(&key.mac) {
             Some(last_use) => Some(Answer::Right(last_use)),
-            None => self.wrong.get(key).map(|()| Answer::Wrong),
+            None => self.wrong.get(key).map(Answer::Wrong),
         }
     }
 
@@ -110,7 +130,16 @@ impl Cache {
     pub(crate) fn remember(&self, key: Key, answer: &Answer) {
         match answer {
             Answer::Right(last_use) => self.right.insert(key.mac, Arc::clone(last_use)),
-            Answer::Wrong => self.wrong.insert(key, ()),
+            Answer::Wrong(refusals) => self.wrong.insert(key, Arc::clone(refusals)),
+        }
+    }
+
+    /// Remembers that a password was refused without being hashed.
+    pub(crate) fn throttled(&self, key: Key) -> Guess {
+        if self.throttled.entry(key).or_insert(()).is_fresh() {
+            Guess::New
+        } else {
+            Guess::Repeated
         }
     }
 
@@ -124,6 +153,15 @@ impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cache(***)")
     }
+}
+
+/// Where it is full the newest stays: what was asked for of former users, however often, must not
+/// keep out what is asked for now.
+fn newest<T: Clone + Send + Sync + 'static>() -> Answers<Key, T> {
+    moka::sync::Cache::builder()
+        .max_capacity(WRONG_CAPACITY)
+        .eviction_policy(EvictionPolicy::lru())
+        .build_with_hasher(BuildHasherDefault::default())
 }
 
 /// The keys are MACs already: any eight bytes of them are as good as a hash.
@@ -207,9 +245,9 @@ mod tests {
         let [right, wrong] = ["ab:right", "ab:wrong"]
             .map(|pair| [1, 2].map(|users| cache.key(&credentials(pair), &hash(A), users)));
         cache.remember(right[0], &Answer::right());
-        cache.remember(wrong[0], &Answer::Wrong);
+        cache.remember(wrong[0], &Answer::wrong());
         assert!(matches!(cache.recall(&right[1]), Some(Answer::Right(_))));
-        assert!(matches!(cache.recall(&wrong[0]), Some(Answer::Wrong)));
+        assert!(matches!(cache.recall(&wrong[0]), Some(Answer::Wrong(_))));
         assert!(cache.recall(&wrong[1]).is_none());
     }
 
@@ -220,14 +258,29 @@ mod tests {
         let policy = cache.wrong.policy();
         assert_eq!((policy.time_to_live(), policy.time_to_idle()), (None, None));
         for n in 0..WRONG_CAPACITY {
-            cache.remember(key(1, n), &Answer::Wrong);
+            cache.remember(key(1, n), &Answer::wrong());
             for _ in 0..20 {
                 assert!(cache.recall(&key(1, n)).is_some());
             }
         }
-        cache.remember(key(2, 7), &Answer::Wrong);
+        cache.remember(key(2, 7), &Answer::wrong());
         cache.wrong.run_pending_tasks();
         assert!(cache.recall(&key(2, 7)).is_some());
+    }
+
+    #[test]
+    fn one_refusal_of_each_password_is_a_guess() {
+        let cache = cache();
+        for (number, expected) in [(1, Guess::New), (1, Guess::Repeated), (2, Guess::New)] {
+            assert_eq!(cache.throttled(key(number, 1)), expected);
+        }
+        cache.remember(key(1, 1), &Answer::wrong());
+        for expected in [Guess::New, Guess::Repeated, Guess::Repeated] {
+            let Some(Answer::Wrong(refusals)) = cache.recall(&key(1, 1)) else {
+                panic!("it is remembered");
+            };
+            assert_eq!(refusals.next(), expected);
+        }
     }
 
     #[test]
@@ -236,7 +289,7 @@ mod tests {
         let right = key(1, u64::MAX);
         cache.remember(right, &Answer::right());
         for n in 0..3 * WRONG_CAPACITY {
-            cache.remember(key(1, n), &Answer::Wrong);
+            cache.remember(key(1, n), &Answer::wrong());
         }
         cache.wrong.run_pending_tasks();
         assert!(matches!(cache.recall(&right), Some(Answer::Right(_))));

@@ -28,7 +28,7 @@ use crate::rules::access::Who;
 use crate::store::{Snapshot, Store};
 use crate::system::priority;
 use crate::token::{GrantedScopes, Scopes, Token};
-use crate::verdict::{Challenge, Reason, UserName, Verdict};
+use crate::verdict::{Challenge, Guess, Reason, UserName, Verdict};
 
 /// What finding out may cost.
 #[derive(Debug)]
@@ -174,7 +174,10 @@ impl Judge {
                 Some(credentials) => credentials,
                 None => match Presented::parse(request.authorization) {
                     Presented::Nothing => return Ok(conclude(&snapshot, None)),
-                    Presented::Unusable => return Err(BAD_CREDENTIALS),
+                    Presented::Malformed(flaw, _) => {
+                        let challenge = Challenge::Malformed(flaw);
+                        return Err(Verdict::Challenge(challenge));
+                    }
                     Presented::Credentials(credentials) => presented.insert(credentials),
                 },
             };
@@ -189,7 +192,7 @@ impl Judge {
                     self.addresses.allow(client, &last_use);
                     return Ok(conclude(&snapshot, Some(UserName::proven(credentials))));
                 }
-                Some(_) => return Err(BAD_CREDENTIALS),
+                Some(answer) => return Err(refuse(&answer)),
                 None => (),
             }
             let job = (hash.clone(), credentials.clone());
@@ -199,7 +202,7 @@ impl Judge {
             match Box::pin(self.verify(key, client, job, deadline)).await? {
                 // Whatever the users have become: if only a guess at a password that has changed
                 // were hashed again, the time would tell whose it is.
-                Some(Answer::Wrong) => return Err(BAD_CREDENTIALS),
+                Some(wrong @ Answer::Wrong(_)) => return Err(refuse(&wrong)),
                 right => learned = right.map(|right| (key.mac, right)),
             }
         }
@@ -215,8 +218,9 @@ impl Judge {
         deadline: Instant,
     ) -> Result<Option<Answer>, Verdict> {
         if let Some(wait) = self.addresses.wait(client) {
+            let guess = self.cache.throttled(key);
             self.addresses.hold_back(client).await;
-            return Err(Verdict::Throttle(wait));
+            return Err(Verdict::Throttle(wait, guess));
         }
         let waiter = match self.flights.join(key) {
             Join::Known(answer) => return Ok(Some(answer)),
@@ -249,7 +253,7 @@ impl Judge {
                 return;
             }
             let outcome = check(&hash, &credentials, &metrics);
-            if let Some(Answer::Wrong) = outcome {
+            if let Some(Answer::Wrong(_)) = outcome {
                 addresses.strike(client);
                 metrics.strikes.inc();
             }
@@ -260,6 +264,15 @@ impl Judge {
         waiter.keep(slot.map_err(|Full(retry_after)| Verdict::Busy(retry_after))?);
         Ok(())
     }
+}
+
+/// Refuses a wrong password. A right one of nobody, against a decoy, is wrong.
+fn refuse(answer: &Answer) -> Verdict {
+    let guess = match answer {
+        Answer::Wrong(refusals) => refusals.next(),
+        Answer::Right(_) => Guess::New,
+    };
+    Verdict::Challenge(Challenge::Wrong(guess))
 }
 
 fn check_agent(snapshot: &Snapshot, user_agent: Field<'_>) -> Result<(), Verdict> {
@@ -279,7 +292,7 @@ fn check(hash: &PasswordHash, credentials: &Credentials, metrics: &Metrics) -> O
     metrics.hash_seconds.observe(start.elapsed().as_secs_f64());
     match matches.ok()? {
         true => Some(Answer::right()),
-        false => Some(Answer::Wrong),
+        false => Some(Answer::wrong()),
     }
 }
 
@@ -300,5 +313,3 @@ fn authorize(user: Option<UserName>, snapshot: &Snapshot, request: &Request<'_>)
         (false, None) => Verdict::Challenge(Challenge::NoCredentials),
     }
 }
-
-const BAD_CREDENTIALS: Verdict = Verdict::Challenge(Challenge::BadCredentials);

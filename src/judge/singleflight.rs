@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn one_hash_for_all_and_then_remembered() {
-        for outcome in [Some(Answer::right()), Some(Answer::Wrong), None] {
+        for outcome in [Some(Answer::right()), Some(Answer::wrong()), None] {
             let flights = flights();
             let (leader, mut first) = lead(&flights);
             let mut second = wait(&flights);

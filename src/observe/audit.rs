@@ -1,15 +1,17 @@
 //! One line in the log for every refusal, with user, address and reason; and at most so many a
-//! second that a flood of refusals does not flood the log.
+//! second that a flood of refusals does not flood the log. Networks share them, so that a flood from
+//! one hides nobody else's guesses.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use log::{Level, Record};
 
-use crate::request::client::address;
+use crate::request::client::{Client, address};
 use crate::request::credentials::Presented;
 use crate::request::{Field, Request};
 use crate::verdict::Reason;
@@ -18,14 +20,37 @@ use crate::verdict::Reason;
 #[derive(Clone)]
 pub(crate) struct Audit(Arc<Budgets>);
 
-/// A budget for each reason, so that a flood of one cannot hide another.
-type Budgets = [Budget; Reason::ALL.len()];
+/// A budget for each reason, so that a flood of one cannot hide another. Each lock is held for a few
+/// instructions.
+type Budgets = [Mutex<Budget>; Reason::ALL.len()];
 
-/// How many lines of one reason were logged in this second, and how many were left out.
+/// A detail, or none, so that build jobs with old passwords do not hide a guess of their neighbour.
+type Detail = Option<&'static str>;
+
+/// What was logged of one reason in this second, and how many lines were left out.
 #[derive(Default)]
 struct Budget {
-    logged: AtomicU64,
-    left_out: AtomicU64,
+    /// How many lines each network has had, if any: there are no more of these than of lines.
+    logged: HashMap<(Client, Detail), u64>,
+    total: u64,
+    left_out: u64,
+}
+
+impl Budget {
+    /// Whether there is a line for this network. It may have a sixteenth of what is left: one that
+    /// floods gets six, and the last lines are for networks that have had none.
+    fn spend(&mut self, network: Client, detail: Detail) -> bool {
+        let share = LINES_PER_SECOND.saturating_sub(self.total).div_ceil(16);
+        let logged = self.logged.get(&(network, detail)).copied().unwrap_or(0);
+        let is_left = logged < share;
+        if is_left {
+            self.logged.insert((network, detail), logged + 1);
+            self.total += 1;
+        } else {
+            self.left_out += 1;
+        }
+        is_left
+    }
 }
 
 impl Audit {
@@ -43,8 +68,8 @@ impl Audit {
         Ok(Self(budgets))
     }
 
-    /// Reports the reason of an answer, if that is a refusal. Never waits.
-    pub(crate) fn report(&self, request: &Request<'_>, reason: Reason) {
+    /// Reports the reason of an answer, if that is a refusal, with one more word.
+    pub(crate) fn report(&self, request: &Request<'_>, reason: Reason, detail: Detail) {
         let level = match reason {
             Reason::Ok | Reason::Anonymous => return,
             // The first request of every client that sends credentials only when asked.
@@ -57,10 +82,9 @@ impl Audit {
         let Some(budget) = self.0.get(reason as usize) else {
             return;
         };
-        if budget.logged.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND {
-            write(level, &line(request, reason));
-        } else {
-            budget.left_out.fetch_add(1, Ordering::Relaxed);
+        let network = Client::new(request.real_ip).network();
+        if lock(budget).spend(network, detail) {
+            write(level, &line(request, reason, detail));
         }
     }
 }
@@ -68,8 +92,7 @@ impl Audit {
 /// Begins a second, and logs how many lines were left out in the one before.
 fn renew(budgets: &Budgets) {
     for (budget, reason) in budgets.iter().zip(Reason::ALL) {
-        budget.logged.store(0, Ordering::Relaxed);
-        let left_out = budget.left_out.swap(0, Ordering::Relaxed);
+        let left_out = mem::take(&mut *lock(budget)).left_out;
         if left_out > 0 {
             let left_out = left_out.to_string();
             write(
@@ -83,23 +106,28 @@ fn renew(budgets: &Budgets) {
     }
 }
 
-fn line(request: &Request<'_>, reason: Reason) -> Vec<(&'static str, String)> {
+/// Locks it, even after a panic: a miscount costs a line.
+fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn line(request: &Request<'_>, reason: Reason, detail: Detail) -> Vec<(&'static str, String)> {
     let presented = Presented::parse(request.authorization);
-    let user = match &presented {
-        Presented::Credentials(credentials) => Field::One(credentials.claimed()),
-        Presented::Nothing | Presented::Unusable => Field::Absent,
-    };
     let address = address(request.real_ip).map(|address| address.to_string());
-    vec![
+    let mut fields = vec![
         // First, so that nothing that a client sends can pass for it.
         ("address", address.unwrap_or_else(|| "unknown".to_owned())),
-        ("user", text(user, LONGEST_NAME)),
+        ("user", text(presented.claimed(), LONGEST_NAME)),
         ("reason", reason.as_str().to_owned()),
+    ];
+    fields.extend(detail.map(|detail| ("detail", detail.to_owned())));
+    fields.extend([
         ("method", text(request.method, LONGEST_NAME)),
         ("uri", text(request.uri, LONGEST_TEXT)),
         ("user_agent", text(request.user_agent, LONGEST_TEXT)),
         ("request_id", text(request.id, LONGEST_NAME)),
-    ]
+    ]);
+    fields
 }
 
 /// A field's beginning as text: UTF-8, or otherwise Latin-1, in which every byte is a character.
@@ -153,11 +181,12 @@ mod tests {
             real_ip: Field::One(b"::ffff:192.0.2.7"),
             ..Request::default()
         };
-        let seen = line(&request, Reason::BadCredentials);
+        let seen = line(&request, Reason::BadCredentials, Some("repeated"));
         let expected = [
             ("address", "192.0.2.7"),
             ("user", "alice"),
             ("reason", "bad-credentials"),
+            ("detail", "repeated"),
             ("method", "GET"),
             ("uri", "(repeated)"),
             ("user_agent", "docker/24.0.7\n\u{ff}"),
@@ -165,6 +194,23 @@ mod tests {
         ];
         assert_eq!(seen, expected.map(|(name, value)| (name, value.to_owned())));
         assert!(!format!("{seen:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_flood_from_one_network_leaves_lines_for_all_others() {
+        let client = |number: u8| Client::V4([192, 0, 2, number]);
+        let mut budget = Budget::default();
+        let mut lines = |network, detail| {
+            let lines = (0..1000).filter(|_| budget.spend(network, detail));
+            u64::try_from(lines.count()).unwrap()
+        };
+        assert_eq!(lines(client(0), Some("repeated")), 6);
+        assert_eq!(lines(client(0), None), 6, "guesses, beside an old password");
+        for network in 1..=39 {
+            assert!(lines(client(network), None) > 0, "{network}");
+        }
+        assert!(budget.total <= LINES_PER_SECOND && budget.logged.len() <= 100);
+        assert_eq!(budget.total + budget.left_out, 41 * 1000);
     }
 
     #[test]

@@ -22,8 +22,9 @@ pub const LONGEST_PASSWORD: usize = 1024;
 pub enum Presented {
     /// No field, or the empty name with the empty password (podman sends it).
     Nothing,
-    /// Something that can be no user's credentials, told from its shape alone.
-    Unusable,
+    /// Something that can be no user's credentials, told from its shape alone; with the name that
+    /// it claims, where that can be read.
+    Malformed(Flaw, Option<Credentials>),
     /// A name and a password that claims it.
     Credentials(Credentials),
 }
@@ -38,21 +39,70 @@ impl Presented {
     pub fn parse(authorization: Field<'_>) -> Self {
         let header = match authorization {
             Field::Absent => return Self::Nothing,
-            Field::Repeated => return Self::Unusable,
+            Field::Repeated => return Self::Malformed(Flaw::Repeated, None),
             Field::One(header) => header,
         };
+        match Self::decode(header) {
+            Ok(pair) if pair.pair() == b":" => Self::Nothing,
+            Ok(pair) => match pair.flaw() {
+                None => Self::Credentials(pair),
+                Some(flaw) => Self::Malformed(flaw, Some(pair)),
+            },
+            Err(flaw) => Self::Malformed(flaw, None),
+        }
+    }
+
+    fn decode(header: &[u8]) -> Result<Credentials, Flaw> {
         if header.len() > LONGEST_HEADER {
-            return Self::Unusable;
+            return Err(Flaw::TooLong);
         }
-        let Some(decoded) = encoded_part(header).and_then(decode) else {
-            return Self::Unusable;
-        };
-        if decoded.as_slice() == b":" {
-            return Self::Nothing;
+        let encoded = encoded_part(header).ok_or(Flaw::NotBasic)?;
+        let decoded = decode(encoded).ok_or(Flaw::NotBase64)?;
+        // Without a colon there is no name to tell: all of it may be a password.
+        let colon = decoded.iter().position(|byte| *byte == b':');
+        let colon = colon.ok_or(Flaw::NoColon)?;
+        Ok(Credentials { decoded, colon })
+    }
+
+    /// The name that is claimed, for the log.
+    pub(crate) fn claimed(&self) -> Field<'_> {
+        match self {
+            Self::Credentials(pair) | Self::Malformed(_, Some(pair)) => Field::One(pair.claimed()),
+            Self::Nothing | Self::Malformed(_, None) => Field::Absent,
         }
-        match Credentials::split(decoded) {
-            Some(credentials) => Self::Credentials(credentials),
-            None => Self::Unusable,
+    }
+}
+
+/// Why something can be no user's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is more than one `Authorization` field.
+    Repeated,
+    /// Another scheme, or nothing after it.
+    NotBasic,
+    /// Not the Base64 of anything.
+    NotBase64,
+    /// No colon, so no name and no password.
+    NoColon,
+    /// The name is empty.
+    NoName,
+    /// The field, the name or the password is longer than any that is accepted.
+    TooLong,
+    /// A control character in the name or the password, often a line feed at the end.
+    ControlCharacter,
+}
+
+impl Flaw {
+    /// One word for the operator.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeated => "repeated-header",
+            Self::NotBasic => "not-basic",
+            Self::NotBase64 => "not-base64",
+            Self::NoColon => "no-colon",
+            Self::NoName => "no-name",
+            Self::TooLong => "too-long",
+            Self::ControlCharacter => "control-character",
         }
     }
 }
@@ -80,15 +130,17 @@ impl Credentials {
         self.decoded.get(self.colon + 1..).unwrap_or_default()
     }
 
-    fn split(decoded: Zeroizing<Vec<u8>>) -> Option<Self> {
-        let colon = decoded.iter().position(|byte| *byte == b':')?;
-        let credentials = Self { decoded, colon };
-        let user = credentials.claimed().len();
-        let fits = user > 0 && user <= LONGEST_USER;
-        let fits = fits && credentials.password().len() <= LONGEST_PASSWORD;
+    fn flaw(&self) -> Option<Flaw> {
+        let (user, password) = (self.claimed().len(), self.password().len());
         // To the end, whatever comes first: without a way out, many bytes are looked at at once.
-        let control = (credentials.decoded.iter()).fold(false, |any, b| any | b.is_ascii_control());
-        (fits && !control).then_some(credentials)
+        let control = (self.decoded.iter()).fold(false, |any, b| any | b.is_ascii_control());
+        if user == 0 {
+            Some(Flaw::NoName)
+        } else if user > LONGEST_USER || password > LONGEST_PASSWORD {
+            Some(Flaw::TooLong)
+        } else {
+            control.then_some(Flaw::ControlCharacter)
+        }
     }
 }
 
@@ -141,7 +193,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     enum Expect<'a> {
         Nothing,
-        Unusable,
+        Malformed(Flaw),
         Pair(&'a [u8], &'a [u8]),
     }
 
@@ -149,7 +201,7 @@ mod tests {
         let presented = Presented::parse(Field::One(header));
         let seen = match &presented {
             Presented::Nothing => Expect::Nothing,
-            Presented::Unusable => Expect::Unusable,
+            Presented::Malformed(flaw, _) => Expect::Malformed(*flaw),
             Presented::Credentials(c) => Expect::Pair(c.claimed(), c.password()),
         };
         assert_eq!(&seen, expected, "{}", String::from_utf8_lossy(header));
@@ -157,7 +209,8 @@ mod tests {
 
     #[test]
     fn header_shapes() {
-        use Expect::{Nothing, Pair, Unusable};
+        use Expect::{Malformed, Nothing, Pair};
+        use Flaw::{NoColon, NoName, NotBase64, NotBasic};
         let rows: &[(&[u8], Expect<'_>)] = &[
             (b"Basic YWxpY2U6c2VjcmV0", Pair(b"alice", b"secret")),
             (b"basic YWxpY2U6c2VjcmV0", Pair(b"alice", b"secret")),
@@ -165,29 +218,29 @@ mod tests {
             (b"Basic YTpi", Pair(b"a", b"b")),
             (b"Basic YTpiYw==", Pair(b"a", b"bc")),
             (b"Basic YTpiYw", Pair(b"a", b"bc")),
-            (b"Basic YTpiYw=", Unusable),
-            (b"Basic YTpiYx==", Unusable),
-            (b"Basic YTpiYw===", Unusable),
-            (b"Basic YTpiYw== ", Unusable),
-            (b"Basic YTpiYw==x", Unusable),
-            (b"Basic YTpiYw==, Basic YTpi", Unusable),
-            (b"Basic\tYTpi", Unusable),
-            (b"Basic \tYTpi", Unusable),
-            (b"Basic", Unusable),
-            (b"Basic ", Unusable),
-            (b"BasicYTpi", Unusable),
-            (b"Basi YTpi", Unusable),
-            (b"", Unusable),
-            (b"Bearer YTpi", Unusable),
+            (b"Basic YTpiYw=", Malformed(NotBase64)),
+            (b"Basic YTpiYx==", Malformed(NotBase64)),
+            (b"Basic YTpiYw===", Malformed(NotBase64)),
+            (b"Basic YTpiYw== ", Malformed(NotBase64)),
+            (b"Basic YTpiYw==x", Malformed(NotBase64)),
+            (b"Basic YTpiYw==, Basic YTpi", Malformed(NotBase64)),
+            (b"Basic\tYTpi", Malformed(NotBasic)),
+            (b"Basic \tYTpi", Malformed(NotBasic)),
+            (b"Basic", Malformed(NotBasic)),
+            (b"Basic ", Malformed(NotBasic)),
+            (b"BasicYTpi", Malformed(NotBasic)),
+            (b"Basi YTpi", Malformed(NotBasic)),
+            (b"", Malformed(NotBasic)),
+            (b"Bearer YTpi", Malformed(NotBasic)),
             (b"Basic Og==", Nothing),
             (b"Basic Og", Nothing),
-            (b"Basic OnB3", Unusable),
+            (b"Basic OnB3", Malformed(NoName)),
             (b"Basic YTo=", Pair(b"a", b"")),
             (b"Basic YTpiOmM=", Pair(b"a", b"b:c")),
-            (b"Basic YWxpY2U=", Unusable),
+            (b"Basic YWxpY2U=", Malformed(NoColon)),
             (b"Basic 6Tr8", Pair(b"\xe9", b"\xfc")),
-            (b"Basic YTpi_-", Unusable),
-            (b"Basic YTo-Pj4/", Unusable),
+            (b"Basic YTpi_-", Malformed(NotBase64)),
+            (b"Basic YTo-Pj4/", Malformed(NotBase64)),
             (b"Basic YTo+Pj4/", Pair(b"a", b">>>?")),
         ];
         for (header, expected) in rows {
@@ -199,8 +252,30 @@ mod tests {
         ));
         assert!(matches!(
             Presented::parse(Field::Repeated),
-            Presented::Unusable
+            Presented::Malformed(Flaw::Repeated, None)
         ));
+    }
+
+    #[test]
+    fn the_name_is_read_where_that_is_what_it_is() {
+        let long = format!("alice:{}", "x".repeat(LONGEST_PASSWORD + 1));
+        let rows = [
+            ("alice:secret\n", Flaw::ControlCharacter, Some("alice")),
+            (long.as_str(), Flaw::TooLong, Some("alice")),
+            (":secret", Flaw::NoName, Some("")),
+            // It may be the password, or the Base64 of one.
+            ("secret", Flaw::NoColon, None),
+            ("YWxpY2U6c2VjcmV0", Flaw::NoColon, None),
+        ];
+        for (pair, expected, name) in rows {
+            let header = format!("Basic {}", BASE64_STANDARD.encode(pair));
+            let presented = Presented::parse(Field::One(header.as_bytes()));
+            let Presented::Malformed(flaw, _) = presented else {
+                panic!("{presented:?}");
+            };
+            let name = name.map_or(Field::Absent, |name| Field::One(name.as_bytes()));
+            assert_eq!((flaw, presented.claimed()), (expected, name), "{pair}");
+        }
     }
 
     #[test]
@@ -209,18 +284,17 @@ mod tests {
             let pair = [vec![b'u'; user], vec![b':'], vec![b'p'; password]].concat();
             format!("Basic {}", BASE64_STANDARD.encode(pair)).into_bytes()
         };
-        let usable = |header: &[u8]| {
-            matches!(
-                Presented::parse(Field::One(header)),
-                Presented::Credentials(_)
-            )
+        let is_too_long = |header: &[u8]| match Presented::parse(Field::One(header)) {
+            Presented::Credentials(_) => false,
+            Presented::Malformed(Flaw::TooLong, _) => true,
+            other => panic!("{other:?}"),
         };
-        assert!(usable(&encode(LONGEST_USER, LONGEST_PASSWORD)));
-        assert!(!usable(&encode(LONGEST_USER + 1, 1)));
-        assert!(!usable(&encode(1, LONGEST_PASSWORD + 1)));
+        assert!(!is_too_long(&encode(LONGEST_USER, LONGEST_PASSWORD)));
+        assert!(is_too_long(&encode(LONGEST_USER + 1, 1)));
+        assert!(is_too_long(&encode(1, LONGEST_PASSWORD + 1)));
         let spaces = " ".repeat(LONGEST_HEADER - b"BasicYTpi".len());
-        assert!(usable(format!("Basic{spaces}YTpi").as_bytes()));
-        assert!(!usable(format!("Basic{spaces} YTpi").as_bytes()));
+        assert!(!is_too_long(format!("Basic{spaces}YTpi").as_bytes()));
+        assert!(is_too_long(format!("Basic{spaces} YTpi").as_bytes()));
     }
 
     #[test]
@@ -254,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn a_control_byte_anywhere_is_unusable(
+        fn a_control_byte_anywhere_is_malformed(
             before in "[a-z]{1,8}", control in 0u8..0x20, after in "[a-z]{0,8}", first: bool,
         ) {
             let mut pair = before.into_bytes();
@@ -266,7 +340,8 @@ mod tests {
                 pair.push(control);
             }
             pair.extend_from_slice(after.as_bytes());
-            check(format!("Basic {}", BASE64_STANDARD.encode(pair)).as_bytes(), &Expect::Unusable);
+            let header = format!("Basic {}", BASE64_STANDARD.encode(pair));
+            check(header.as_bytes(), &Expect::Malformed(Flaw::ControlCharacter));
         }
     }
 }

@@ -218,7 +218,7 @@ mod tests {
         for rest in ["username=alice:sec&password=ret", "username=:&password="] {
             let header = form(&format!("grant_type=password&{rest}")).unwrap();
             let presented = Presented::parse(Field::One(&header));
-            assert!(matches!(presented, Presented::Unusable), "{rest}");
+            assert!(matches!(presented, Presented::Malformed(..)), "{rest}");
         }
         let rows = [
             ("", BadAsk::Missing("grant_type")),

@@ -1,5 +1,7 @@
 //! `/auth` as nginx meets it: every header shape of the contract, and what comes back.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::support::{Connection, Gate, Response, Target, basic, line};
 
 /// Asserts the parts that every answer shares.
@@ -46,34 +48,38 @@ fn header_shapes() {
         (&["authorization: bAsIc   YWxpY2U6c2VjcmV0"], 204, "ok"),
         (&[&wrong], 401, "bad-credentials"),
         (&[&unknown], 401, "bad-credentials"),
-        (&[&good, &good], 401, "bad-credentials"),
+        (&[&good, &good], 401, "malformed-credentials"),
         (
             &["Authorization: Basic\tYWxpY2U6c2VjcmV0"],
             401,
-            "bad-credentials",
+            "malformed-credentials",
         ),
         (
             &["Authorization: Basic YWxpY2U6c2VjcmV0=="],
             401,
-            "bad-credentials",
+            "malformed-credentials",
         ),
-        (&["Authorization: Basic"], 401, "bad-credentials"),
-        (&["Authorization: Bearer abc"], 401, "bad-credentials"),
+        (&["Authorization: Basic"], 401, "malformed-credentials"),
+        (&["Authorization: Bearer abc"], 401, "malformed-credentials"),
         // ":secret", "alice", and "alice:sec\nret".
         (
             &["Authorization: Basic OnNlY3JldA=="],
             401,
-            "bad-credentials",
+            "malformed-credentials",
         ),
-        (&["Authorization: Basic YWxpY2U="], 401, "bad-credentials"),
+        (
+            &["Authorization: Basic YWxpY2U="],
+            401,
+            "malformed-credentials",
+        ),
         (
             &["Authorization: Basic YWxpY2U6c2VjCnJldA=="],
             401,
-            "bad-credentials",
+            "malformed-credentials",
         ),
-        (&[&long], 401, "bad-credentials"),
-        (&[&long_user], 401, "bad-credentials"),
-        (&[&long_password], 401, "bad-credentials"),
+        (&[&long], 401, "malformed-credentials"),
+        (&[&long_user], 401, "malformed-credentials"),
+        (&[&long_password], 401, "malformed-credentials"),
         (
             &["User-Agent: docker/1.4.1 go/go1.3.3", &good],
             403,
@@ -116,6 +122,59 @@ fn header_shapes() {
         println!("{headers:?}");
         check(&response, *status, reason);
     }
+}
+
+/// A word for the operator, and the name where it is one; nothing of it for the client.
+#[test]
+fn what_is_malformed_is_told_in_the_log_alone() {
+    let gate = Gate::start(&line("alice", "secret", 4), &[]);
+    let long = basic("alice", &"x".repeat(1025));
+    let double = basic("x", "y").replace("Basic ", "");
+    let rows: &[(&str, &str, &str)] = &[
+        ("Bearer YWxpY2U6c2VjcmV0", "\"\"", "not-basic"),
+        ("Basic", "\"\"", "not-basic"),
+        ("Basic alice:secret", "\"\"", "not-base64"),
+        // "secret", and the Base64 of a whole pair.
+        ("Basic c2VjcmV0", "\"\"", "no-colon"),
+        (
+            &format!("Basic {}", BASE64_STANDARD.encode(&double)),
+            "\"\"",
+            "no-colon",
+        ),
+        (&basic("alice", "secret\n"), "alice", "control-character"),
+        (&long, "alice", "too-long"),
+        (&basic("", "secret"), "\"\"", "no-name"),
+    ];
+    let answer = |value: &str| {
+        let header = format!("Authorization: {value}");
+        let mut answer = gate.ask("GET /auth", &[&header]);
+        answer.headers.retain(|(name, _)| name != "date");
+        answer.headers.sort();
+        answer
+    };
+    let wrong = answer(&basic("alice", "wrong"));
+    assert_eq!(wrong.header("x-auth-reason"), Some("bad-credentials"));
+    for (value, name, word) in rows {
+        let answer = answer(value);
+        let but_for_reason = |answer: &Response| {
+            let headers = answer.headers.iter();
+            let headers = headers.filter(|(name, _)| name != "x-auth-reason");
+            (answer.status, headers.cloned().collect::<Vec<_>>())
+        };
+        assert_eq!(but_for_reason(&answer), but_for_reason(&wrong), "{value}");
+        assert_eq!(
+            answer.header("x-auth-reason"),
+            Some("malformed-credentials")
+        );
+        gate.wait_for_log(&format!(
+            "user={name} reason=malformed-credentials detail={word} method="
+        ));
+    }
+    let log = gate.log();
+    assert!(!log.contains("secret") && !log.contains(&double), "{log}");
+    assert_eq!(gate.hashes(), 1);
+    let counted = gate.metric("htgate_decisions_total{reason=\"malformed-credentials\"}");
+    assert_eq!(counted, 8.0);
 }
 
 #[test]

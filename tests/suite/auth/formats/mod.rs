@@ -49,7 +49,7 @@ fn accepts(users: &Users, name: &[u8], password: &[u8]) -> bool {
         Presented::Credentials(credentials) => users
             .find(credentials.claimed())
             .is_some_and(|hash| hash.matches(credentials.password())),
-        Presented::Nothing | Presented::Unusable => false,
+        Presented::Nothing | Presented::Malformed(..) => false,
     }
 }
 
