@@ -142,6 +142,8 @@ reasons! {
     BadCredentials, "bad-credentials";
     /// Nobody's credentials, by their shape alone.
     MalformedCredentials, "malformed-credentials";
+    /// Another site's page makes a browser ask for a token.
+    CrossSite, "cross-site";
     /// Not HTTP: the request was refused before anything in it could be judged.
     MalformedRequest, "malformed-request";
     /// The client is not welcome.

@@ -1,7 +1,7 @@
 //! Which header fields are read, by what stands before htgate. Each front has one row; what only
 //! another row would read is not looked at, because there it may be the client's own.
 
-use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, USER_AGENT};
+use actix_http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
 use crate::request::{BodyType, Field, Front, Request};
 
@@ -71,6 +71,14 @@ pub(super) fn read_request(front: Front, headers: &HeaderMap) -> Request<'_> {
     }
 }
 
+/// Whether a page of another site, or of nobody knows which, makes a browser send this. Pages can send
+/// forms without asking first; clients of registries send neither field.
+pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
+    let from = field(headers, &SEC_FETCH_SITE);
+    let is_own = matches!(from, Field::Absent | Field::One(b"none" | b"same-origin"));
+    headers.contains_key(ORIGIN) || !is_own
+}
+
 impl TypeField {
     fn read<'a>(&self, headers: &'a HeaderMap) -> BodyType<'a> {
         match self {
@@ -101,6 +109,8 @@ fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Field<'a> {
 const X_ORIGINAL_METHOD: HeaderName = name("x-original-method");
 const X_ORIGINAL_URI: HeaderName = name("x-original-uri");
 const X_REAL_IP: HeaderName = name("x-real-ip");
+/// W3C, "Fetch Metadata Request Headers".
+static SEC_FETCH_SITE: HeaderName = name("sec-fetch-site");
 static X_REQUEST_ID: HeaderName = name("x-request-id");
 /// What the shipped files send where the client sent no type.
 const NO_TYPE: &[u8] = b"none";
@@ -222,6 +232,25 @@ mod tests {
             let twice = seen(front, &twice);
             assert_eq!((twice.0, twice.1), (Field::Repeated, Field::Repeated));
             assert_eq!(twice.2, BodyType::Unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_sites() {
+        const SITE: &str = "sec-fetch-site";
+        let rows: &[(&[(&str, &str)], bool)] = &[
+            (&[], false),
+            (&[(SITE, "none")], false),
+            (&[(SITE, "same-origin")], false),
+            (&[(SITE, "same-site")], true),
+            (&[(SITE, "cross-site")], true),
+            (&[(SITE, "")], true),
+            (&[(SITE, "none"), (SITE, "none")], true),
+            (&[("origin", "https://evil.example")], true),
+            (&[("origin", "null"), (SITE, "same-origin")], true),
+        ];
+        for (fields, expected) in rows {
+            assert_eq!(is_cross_site(&headers(fields)), *expected, "{fields:?}");
         }
     }
 

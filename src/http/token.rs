@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::Gate;
 use super::auth::{X_AUTH_REASON, X_AUTH_USER, user_name, whole_seconds};
-use super::front::read_request;
+use super::front::{is_cross_site, read_request};
 use crate::request::Field;
 use crate::token::{Ask, Token};
 use crate::verdict::{Reason, Verdict};
@@ -21,6 +21,13 @@ use crate::verdict::{Reason, Verdict};
 /// GET with a query (distribution's "token authentication"), POST with a form (its OAuth2
 /// variant). No refresh tokens.
 pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> Response<BoxBody> {
+    if request.method() == Method::POST && is_cross_site(request.headers()) {
+        let reason = Reason::CrossSite;
+        gate.judge.metrics().count_token(reason.as_str());
+        gate.audit.report(&read(&request, gate), reason, None);
+        let why = "a page of another site may not ask for a token";
+        return failure(StatusCode::FORBIDDEN, reason.as_str(), "DENIED", why);
+    }
     let asked = match ask(&mut request, service).await {
         Ok(asked) => asked,
         Err(why) => {

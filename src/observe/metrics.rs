@@ -147,11 +147,12 @@ impl Metrics {
 }
 
 /// What the token endpoint can answer.
-const TOKEN_ANSWERS: [&str; 9] = [
+const TOKEN_ANSWERS: [&str; 10] = [
     Reason::Ok.as_str(),
     Reason::Anonymous.as_str(),
     Reason::BadCredentials.as_str(),
     Reason::MalformedCredentials.as_str(),
+    Reason::CrossSite.as_str(),
     Reason::UserAgent.as_str(),
     Reason::Throttled.as_str(),
     Reason::Busy.as_str(),
