@@ -3,12 +3,52 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::monitoring::gate_with_tokens;
 use crate::support::{basic, folder, repository, run, said};
 
+/// Where lines can come from, and what becomes of one on the way.
+const FORMS: [Form; 8] = [
+    PLAIN,
+    ("journal", |line| format!("host htgate[4711]: {line}")),
+    ("rsyslog", |line| {
+        format!("Nov 24 21:50:00 host htgate[4711]: {line}")
+    }),
+    ("rsyslog, a day of one digit", |line| {
+        format!("Dec  1 21:50:00 host htgate[4711]: {line}")
+    }),
+    ("rsyslog, precise", |line| {
+        format!("2026-11-24T21:50:00.123456+01:00 host htgate[4711]: {line}")
+    }),
+    ("docker compose logs", |line| {
+        format!("htgate-1    | {line}")
+    }),
+    ("docker compose logs -t", |line| {
+        format!("compose-htgate-1  | 2026-11-24T20:50:00.123456789Z {line}")
+    }),
+    ("json-file", json_file),
+];
+
+/// The name of a form, and how it is made of a plain line.
+pub(super) type Form = (&'static str, fn(&str) -> String);
+pub(super) const PLAIN: Form = ("plain", str::to_owned);
+
+/// A line as Docker keeps it.
+fn json_file(line: &str) -> String {
+    // As Go writes strings.
+    let text = Value::from(format!("{line}\n")).to_string();
+    let text = text.replace('<', "\\u003c").replace('>', "\\u003e");
+    let text = text.replace('&', "\\u0026");
+    format!(r#"{{"log":{text},"stream":"stderr","time":"2026-11-24T20:50:00.123456789Z"}}"#)
+}
+
 /// Whom the filter would count, from lines of a file or, with their dates left in, of the
 /// journal.
-fn counted(log: &str, from_journal: bool) -> Vec<String> {
+pub(super) fn counted(log: &str, form: Form) -> Vec<String> {
+    let (name, write) = form;
+    let from_journal = name == "journal";
+    let log: String = log.lines().map(|line| write(line) + "\n").collect();
     let folder = folder();
     let file = folder.path().join("log");
     fs::write(&file, log).unwrap();
@@ -25,7 +65,7 @@ fn counted(log: &str, from_journal: bool) -> Vec<String> {
 
 /// Lines as htgate writes them, with the addresses that must be counted: those that begin with
 /// 203.0.113 or 2001:db8, never one of 198.51.100.
-const LINES: [(&str, Option<&str>); 18] = [
+const LINES: [(&str, Option<&str>); 24] = [
     (
         r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.1 user=alice reason=bad-credentials method=GET uri=/v2/ user_agent="docker/24.0.7 go/go1.20.10" request_id=3f"#,
         Some("203.0.113.1"),
@@ -68,6 +108,22 @@ const LINES: [(&str, Option<&str>); 18] = [
         None,
     ),
     (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.14 user=alice reason=bad-credentials detail=repeated method=GET uri=/v2/ user_agent=x request_id=3f"#,
+        None,
+    ),
+    (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.15 user=alice reason=throttled detail=repeated method=GET uri="/ reason=throttled method=" user_agent=x request_id=3f"#,
+        None,
+    ),
+    (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.16 user="" reason=malformed-credentials detail=not-base64 method=GET uri=/v2/ user_agent=x request_id=3f"#,
+        None,
+    ),
+    (
+        r#"[2026-11-24T20:50:00Z WARN  htgate::audit] address=203.0.113.17 user="" reason=cross-site method=POST uri=/token user_agent="Mozilla/5.0" request_id=3f"#,
+        None,
+    ),
+    (
         r#"[2026-11-24T20:50:00Z WARN  htgate::reload] /x/WARN  htgate::audit] address=198.51.100.3 user=x reason=bad-credentials : the file does not exist"#,
         None,
     ),
@@ -78,6 +134,15 @@ const LINES: [(&str, Option<&str>); 18] = [
     (
         r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.13","user":"alice","reason":"throttled","method":"GET","uri":"/token","user_agent":"docker/24.0.7","request_id":"3f"}"#,
         Some("203.0.113.13"),
+    ),
+    (
+        r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.18","user":"alice","reason":"bad-credentials","detail":"repeated","method":"GET","uri":"/","user_agent":"x","request_id":"3f"}"#,
+        None,
+    ),
+    // A user of this name is not the member.
+    (
+        r#"{"time":"2026-11-24T20:50:00.123Z","level":"WARN","target":"htgate::audit","address":"203.0.113.19","user":"\",\"detail\":\"<","reason":"bad-credentials","method":"GET","uri":"/","user_agent":"x","request_id":"3f"}"#,
+        Some("203.0.113.19"),
     ),
     // The order of members means nothing.
     (
@@ -104,21 +169,30 @@ const LINES: [(&str, Option<&str>); 18] = [
 
 #[test]
 fn fail2ban_counts_who_guesses_and_nobody_else() {
-    for from_journal in [false, true] {
-        let before = if from_journal {
-            "host htgate[4711]: "
-        } else {
-            ""
-        };
-        let log: String = LINES
-            .iter()
-            .map(|(line, _)| format!("{before}{line}\n"))
-            .collect();
-        let expected: Vec<_> = LINES.iter().filter_map(|(_, address)| *address).collect();
+    let log: String = LINES.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let expected: Vec<_> = LINES.iter().filter_map(|(_, address)| *address).collect();
+    for form in FORMS {
+        assert_eq!(counted(&log, form), expected, "{}", form.0);
+    }
+}
+
+/// Another program's line is not htgate's, whatever it says.
+#[test]
+fn lines_of_other_programs_do_not_count() {
+    let (line, _) = LINES[0];
+    assert_eq!(counted(line, PLAIN).len(), 1);
+    for before in [
+        "Nov 24 21:50:00 host nginx[1]: ",
+        "Nov 24 21:50:00 host app[1]: host htgate[4711]: ",
+        "registry-1  | ",
+        "registry-1  | htgate-1 | ",
+        "x ",
+    ] {
+        let nobody: [&str; 0] = [];
         assert_eq!(
-            counted(&log, from_journal),
-            expected,
-            "journal: {from_journal}"
+            counted(&format!("{before}{line}"), PLAIN),
+            nobody,
+            "{before}"
         );
     }
 }
@@ -183,6 +257,7 @@ fn audit_log(format: &str) -> String {
         "x",
     );
     ask("203.0.113.5", Some("a\\"), "/\\", "\\");
+    // Nobody's, whatever the password.
     ask("203.0.113.6", Some(""), "/", "x");
     ask(
         "203.0.113.7",
@@ -190,7 +265,7 @@ fn audit_log(format: &str) -> String {
         "/",
         "x",
     );
-    ask("203.0.113.8", Some(&"ü\"".repeat(200)), "/", "x");
+    ask("203.0.113.8", Some(&"ü\"".repeat(100)), "/", "x");
     // The token endpoint, asked both ways, with what looks like another address in the query and
     // in the form. Neither is logged.
     let agent = "User-Agent: docker/24.0.7";
@@ -238,17 +313,12 @@ fn fail2ban_reads_what_htgate_writes() {
             "203.0.113.3",
             "203.0.113.4",
             "203.0.113.5",
-            "203.0.113.6",
-            "203.0.113.7",
             "203.0.113.8",
             "203.0.113.9",
             "203.0.113.10",
         ];
-        assert_eq!(counted(&log, false), expected, "{log}");
-        let journal: String = log
-            .lines()
-            .map(|line| format!("host htgate[1]: {line}\n"))
-            .collect();
-        assert_eq!(counted(&journal, true), expected, "{journal}");
+        for form in FORMS {
+            assert_eq!(counted(&log, form), expected, "{}: {log}", form.0);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What is shipped around the program: compose, packages, units, Kubernetes, monitoring.
 
+mod bans;
 mod compose;
 mod compose_token;
 mod fail2ban;
