@@ -162,7 +162,24 @@ fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io:
     for (name, value) in fields(record) {
         add(&name, value);
     }
-    writeln!(line, "{}", serde_json::Value::Object(json))
+    writeln!(line, "{}", ascii(&serde_json::Value::Object(json)))
+}
+
+/// JSON in visible ASCII. Otherwise C1 controls could command a terminal, and bidirectional ones change
+/// the order of what a reader sees.
+fn ascii(json: &serde_json::Value) -> String {
+    let mut line = String::new();
+    for c in json.to_string().chars() {
+        if matches!(c, ' '..='~') {
+            line.push(c);
+        } else {
+            // Only within strings is there anything else.
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            line.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    line
 }
 
 fn fields(record: &Record<'_>) -> Vec<(String, String)> {
@@ -216,6 +233,17 @@ mod tests {
         for (value, expected) in rows {
             assert_eq!(quoted(value), expected);
         }
+    }
+
+    #[test]
+    fn json_is_visible_ascii_and_means_the_same() {
+        let text = "a\"\\\n\u{7f}\u{9b}31m\u{e9}\u{202e}\u{2066}\u{feff}\u{1f600}";
+        let json = json!({ "user": text });
+        let line = ascii(&json);
+        let expected = r#"{"user":"a\"\\\n\u007f\u009b31m\u00e9\u202e\u2066\ufeff\ud83d\ude00"}"#;
+        assert_eq!(line, expected);
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read, json);
     }
 
     #[test]
