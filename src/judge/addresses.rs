@@ -2,8 +2,10 @@
 //! each has been wrong, and how fast it is refused. Names of users are not counted: a limit on them
 //! would let anyone lock a user out.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::policy::EvictionPolicy;
@@ -29,6 +31,9 @@ pub(crate) struct Addresses {
     /// Those with a right password in the last hour.
     familiar: Cache<Client, ()>,
     strikes: Cache<Client, Strikes>,
+    /// How many passwords of each address are being hashed; no more than there are threads.
+    trials: Mutex<HashMap<Client, u32>>,
+    trial_ended: Condvar,
     /// How many refusals each address has had in this second.
     refusals: Cache<Client, Arc<AtomicU32>>,
     tarpit: Semaphore,
@@ -57,6 +62,8 @@ impl Addresses {
                 .time_to_idle(FAMILIAR)
                 .build(),
             strikes: newest_for(allowance.lifetime),
+            trials: Mutex::default(),
+            trial_ended: Condvar::new(),
             refusals: newest_for(HOLD),
             tarpit: Semaphore::new(MOST_HELD),
         }
@@ -79,9 +86,28 @@ impl Addresses {
         self.familiar.contains_key(&client)
     }
 
-    /// Counts a wrong password that has not been counted before.
-    pub(crate) fn strike(&self, client: Client) {
-        self.strike_at(client, Instant::now());
+    /// Lets a password of this address be hashed, or nothing if the address has to wait. Where those
+    /// that are being hashed could use its strikes up, this waits for them, on a thread that hashes:
+    /// otherwise every thread could try one more password than is allowed.
+    pub(crate) fn begin_trial(&self, client: Client) -> Option<Trial<'_>> {
+        let mut trials = self.trials();
+        loop {
+            let left = self.strikes_left(client, Instant::now())?;
+            let running = trials.entry(client).or_default();
+            if *running < left {
+                *running += 1;
+                return Some(Trial {
+                    addresses: self,
+                    client,
+                });
+            }
+            let woken = self.trial_ended.wait(trials);
+            trials = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn trials(&self) -> MutexGuard<'_, HashMap<Client, u32>> {
+        self.trials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long an address has to wait until another password from it is tried, if it has to.
@@ -117,11 +143,26 @@ impl Addresses {
 
     fn wait_at(&self, client: Client, now: Instant) -> Option<Duration> {
         let strikes = self.strikes.get(&client)?;
-        let mut allowed = self.allowance.strikes;
-        if self.is_familiar(client) {
-            allowed = allowed.saturating_mul(FAMILIAR_FACTOR);
-        }
+        let allowed = self.allowed(client);
         self.left(strikes, now).filter(|_| strikes.count >= allowed)
+    }
+
+    /// How many more passwords may be wrong, if any.
+    fn strikes_left(&self, client: Client, now: Instant) -> Option<u32> {
+        let strikes = self.strikes.get(&client);
+        let strikes = strikes.filter(|strikes| self.left(*strikes, now).is_some());
+        let count = strikes.map_or(0, |strikes| strikes.count);
+        let left = self.allowed(client).saturating_sub(count);
+        (left > 0).then_some(left)
+    }
+
+    fn allowed(&self, client: Client) -> u32 {
+        let factor = if self.is_familiar(client) {
+            FAMILIAR_FACTOR
+        } else {
+            1
+        };
+        self.allowance.strikes.saturating_mul(factor)
     }
 
     /// How long strikes still count, if they do.
@@ -129,6 +170,34 @@ impl Addresses {
         let age = now.saturating_duration_since(strikes.last);
         let left = self.allowance.lifetime.saturating_sub(age);
         (!left.is_zero()).then_some(left)
+    }
+}
+
+/// A password that is being hashed.
+#[must_use]
+pub(crate) struct Trial<'a> {
+    addresses: &'a Addresses,
+    client: Client,
+}
+
+impl Trial<'_> {
+    /// Counts the password, which was wrong, and ends.
+    pub(crate) fn strike(self) {
+        self.addresses.strike_at(self.client, Instant::now());
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        let mut trials = self.addresses.trials();
+        if let Entry::Occupied(mut running) = trials.entry(self.client) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
+        }
+        drop(trials);
+        self.addresses.trial_ended.notify_all();
     }
 }
 
@@ -170,6 +239,8 @@ const MOST_HELD: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     const CLIENT: Client = Client::V4([192, 0, 2, 1]);
@@ -180,6 +251,36 @@ mod tests {
             strikes: 3,
             lifetime: Duration::from_secs(60),
         })
+    }
+
+    fn strike(addresses: &Addresses, client: Client) {
+        addresses.strike_at(client, Instant::now());
+    }
+
+    /// Three may be wrong, so the fourth waits for one of the first three.
+    #[test]
+    fn no_more_are_tried_at_once_than_may_be_wrong() {
+        let addresses = addresses();
+        let begin = || addresses.begin_trial(CLIENT).unwrap();
+        let (first, second, third) = (begin(), begin(), begin());
+        thread::scope(|scope| {
+            let fourth = scope.spawn(|| addresses.begin_trial(CLIENT).map(Trial::strike));
+            let _other = addresses.begin_trial(OTHER).unwrap();
+            first.strike();
+            second.strike();
+            assert!(addresses.wait(CLIENT).is_none(), "the third may be right");
+            third.strike();
+            assert!(fourth.join().unwrap().is_none());
+        });
+        let (fourth, fifth) = (addresses.begin_trial(OTHER), addresses.begin_trial(OTHER));
+        thread::scope(|scope| {
+            let right = addresses.begin_trial(OTHER).unwrap();
+            let next = scope.spawn(|| addresses.begin_trial(OTHER).is_some());
+            drop(right);
+            assert!(next.join().unwrap());
+        });
+        drop((fourth, fifth));
+        assert!(addresses.trials().is_empty());
     }
 
     #[test]
@@ -204,7 +305,7 @@ mod tests {
         addresses.allow(CLIENT, &LastUse::default());
         for number in 0..30 {
             assert_eq!(addresses.wait(CLIENT), None, "{number}");
-            addresses.strike(CLIENT);
+            strike(&addresses, CLIENT);
         }
         assert!(addresses.wait(CLIENT).is_some());
         assert!(addresses.is_familiar(CLIENT) && !addresses.is_familiar(OTHER));
@@ -222,10 +323,10 @@ mod tests {
     fn many_addresses_do_not_add_up() {
         let addresses = addresses();
         for number in 0..200_000_u32 {
-            addresses.strike(Client::V4(number.to_be_bytes()));
+            strike(&addresses, Client::V4(number.to_be_bytes()));
         }
         for _ in 0..3 {
-            addresses.strike(Client::Unknown);
+            strike(&addresses, Client::Unknown);
         }
         addresses.strikes.run_pending_tasks();
         assert!(addresses.strikes.entry_count() <= MOST_ADDRESSES);

@@ -249,12 +249,12 @@ impl Judge {
         let (addresses, metrics) = (Arc::clone(&self.addresses), Arc::clone(&self.metrics));
         let job = move || {
             // In the meantime more from this address may have been wrong; then it is called off.
-            if addresses.wait(client).is_some() {
+            let Some(trial) = addresses.begin_trial(client) else {
                 return;
-            }
+            };
             let outcome = check(&hash, &credentials, &metrics);
             if let Some(Answer::Wrong(_)) = outcome {
-                addresses.strike(client);
+                trial.strike();
                 metrics.strikes.inc();
             }
             leader.complete(&outcome);

@@ -72,17 +72,17 @@ fn a_newcomer_is_next_however_much_one_address_asks() {
 
 /// After a restart nothing is remembered, and an office comes back at once.
 #[test]
-fn forty_right_logins_of_one_address_at_once_are_all_allowed() {
-    let office: String = (0..40)
+fn sixty_right_logins_of_one_address_at_once_are_all_allowed() {
+    let office: String = (0..60)
         .map(|n| line(&format!("user{n}"), "secret", 4))
         .collect();
     let gate = Gate::start(&(users() + &office), &["--hash-threads", "1"]);
     let _busy = occupy(&gate);
     let target = Target::Tcp(gate.tcp);
-    let logins: Vec<_> = (0..40)
+    let logins: Vec<_> = (0..60)
         .map(|n| ask_and_hold(&target, "192.0.2.1", &format!("user{n}"), "secret"))
         .collect();
-    eventually("all wait", PATIENCE, || waiting(&gate) == 40);
+    eventually("all wait", PATIENCE, || waiting(&gate) == 60);
     for mut login in logins {
         check(&login.read(false).unwrap(), 204, "ok");
     }
