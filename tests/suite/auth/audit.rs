@@ -1,6 +1,8 @@
 //! What the log says of refusals.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::{Gate, Nginx, authorization, eventually, gated, line};
 
@@ -119,4 +121,41 @@ fn a_flood_is_told_in_few_lines() {
     let lines = audit(&gate);
     assert!(left_out(&lines) > 0, "{lines:?}");
     assert_eq!(told(&lines, "reason=user-agent"), 1);
+}
+
+/// Floods of every kind from one network, with passwords that are nobody's and one that is known to be
+/// wrong, hide no guess from another network, nor one from their own.
+#[test]
+fn a_flood_from_one_network_hides_no_guess() {
+    let gate = Gate::start(&line("alice", "secret", 4), &[]);
+    let flood = "X-Real-IP: 2001:db8:1:2::3";
+    let old = authorization("alice", "old");
+    let left_out = |reason: &str| {
+        let log = gate.log();
+        let mut lines = log.lines().filter(|line| line.contains("left_out="));
+        lines.any(|line| line.ends_with(&format!(" reason={reason}")))
+    };
+    let stop = AtomicBool::new(false);
+    // Where the test fails, nobody says stop.
+    let end = Instant::now() + 5 * PATIENCE;
+    thread::scope(|scope| {
+        for header in ["Authorization: Basic !", &old] {
+            let (mut connection, stop) = (gate.connect(), &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) && Instant::now() < end {
+                    connection.ask("GET /auth", &[flood, header]).unwrap();
+                }
+            });
+        }
+        eventually("lines are left out", PATIENCE, || {
+            left_out("bad-credentials") && left_out("malformed-credentials")
+        });
+        for address in ["192.0.2.1", "192.0.2.2", "2001:db8:2::1", "2001:db8:1:9::1"] {
+            gate.login_from(address, "eve", address);
+            gate.wait_for_log(&format!(
+                "address={address} user=eve reason=bad-credentials method="
+            ));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
 }
