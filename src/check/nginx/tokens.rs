@@ -97,6 +97,9 @@ fn check_statements(location: &mut HtgateLocation<'_>) {
         ("User-Agent", "$http_user_agent"),
         // Without it the form of a POST is none.
         ("Content-Type", "$http_content_type"),
+        // By these a form on another site's page is known.
+        ("Origin", "$http_origin"),
+        ("Sec-Fetch-Site", "$http_sec_fetch_site"),
     ] {
         // A client's own goes on by itself, if nothing else is said.
         let goes_on = match scope.header(name).map(Directive::last) {
