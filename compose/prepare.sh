@@ -17,7 +17,7 @@ for argument; do
     case $argument in
         --token) with_token=yes ;;
         -*)
-            echo "Say prepare.sh [--token] [NAME]." >&2
+            echo "Use prepare.sh [--token] [NAME]." >&2
             exit 2
             ;;
         *) given=$argument ;;
@@ -162,6 +162,6 @@ Next, in $PWD:
 $anonymous
 Add a user, and remove one again, while it runs:
 
-  $htpasswd -B $file alice
+  $htpasswd -B -C 10 $file alice
   $htpasswd -D $file alice
 NEXT

@@ -2,15 +2,29 @@
 # The whole thing on this machine, without containers: nginx with TLS, a registry, htgate and a
 # first user. Ctrl-C stops all of it.
 #
-# HTGATE_RUN_PORT    where nginx listens on localhost (5043)
+# HTGATE_PORT        where nginx listens (5043)
+# HTGATE_ADDRESS     at which address (127.0.0.1, for this machine alone; 0.0.0.0 is for everybody)
 # HTGATE_RUN_FOLDER  where users, certificate and images are kept (run/ in this checkout)
 # HTGATE_BINARY      an htgate that is built already
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-port=${HTGATE_RUN_PORT:-5043}
+port=${HTGATE_PORT:-5043}
+address=${HTGATE_ADDRESS:-127.0.0.1}
+# They are ours and not htgate's.
+export -n HTGATE_PORT HTGATE_ADDRESS
 folder=${HTGATE_RUN_FOLDER:-$PWD/run}
 
+# Whatever is missing is said before anything is installed or built.
+if ! [[ $port =~ ^[0-9]+$ ]]; then
+    echo "HTGATE_PORT is '$port'; use a number, such as 5043" >&2
+    exit 1
+fi
+if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "Something listens at port $port already; use another one: HTGATE_PORT=$((port + 1)) make run" >&2
+    exit 1
+fi
+[ -n "${HTGATE_BINARY:-}" ] || sh scripts/rust.sh
 sh scripts/install.sh nginx docker-registry apache2-utils openssl curl
 if [ -z "${HTGATE_BINARY:-}" ]; then
     cargo build --release --locked
@@ -60,7 +74,7 @@ YML
 for file in htgate htgate-server registry; do
     sed -e "s|/run/htgate/htgate.sock|$sockets/htgate.sock|" \
         -e "s|server registry:5000;|server unix:$sockets/registry.sock;|" \
-        -e "s|listen 443 ssl;|listen $port ssl;|" \
+        -e "s|listen 443 ssl;|listen $address:$port ssl;|" \
         -e "s|/etc/nginx/certs|$folder/certificate|" \
         -e "s|/etc/nginx/htgate-server.conf|$sockets/htgate-server.conf|" \
         -e "s|/var/log/nginx/access.log|$folder/logs/access.log|" \
@@ -132,7 +146,7 @@ A registry for htgate's users is up at localhost:$port. In another terminal:
 
 Add a user, and remove one again, while it runs:
 
-  htpasswd -B $folder/users/htpasswd alice
+  htpasswd -B -C 10 $folder/users/htpasswd alice
   htpasswd -D $folder/users/htpasswd alice
 
 Ctrl-C stops everything.

@@ -4,6 +4,7 @@ mod bans;
 mod compose;
 mod compose_token;
 mod fail2ban;
+mod fresh;
 mod ingress;
 mod kubernetes;
 mod monitoring;

@@ -30,7 +30,7 @@ impl Native {
     pub fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let mut child = Command::new(repository("scripts/run.sh"))
-            .env("HTGATE_RUN_PORT", port.to_string())
+            .env("HTGATE_PORT", port.to_string())
             .env("HTGATE_RUN_FOLDER", folder.path())
             .env("HTGATE_BINARY", env!("CARGO_BIN_EXE_htgate"))
             .envs(environment.iter().copied())
