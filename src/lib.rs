@@ -37,7 +37,7 @@ pub use crate::config::{ConfigError, RulesFile};
 use std::fmt;
 
 /// Something wrong in a text that a person wrote: where it is, what is wrong, what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// The line, counted from one; none where it is about the whole text.
     pub line: Option<u64>,

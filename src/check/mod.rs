@@ -12,14 +12,14 @@ use std::str::FromStr;
 use crate::Fault;
 
 /// One thing that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// What kind of thing it is.
-    pub rule: CheckRule,
     /// The file that it is in.
     pub file: String,
     /// Where in the file, what is wrong, and what to do about it.
     pub fault: Fault,
+    /// What kind of thing it is.
+    pub rule: CheckRule,
 }
 
 impl Finding {

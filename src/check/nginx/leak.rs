@@ -169,25 +169,20 @@ fn acme(site: &Site<'_>, server: Scope<'_>) -> Option<Finding> {
     let is_named = path.starts_with(prefix) && prefix.contains("acme");
     let certificate = server.value("ssl_certificate").unwrap_or_default();
     let mut made = ["letsencrypt", "certbot", "acme"].into_iter();
-    let name = |server: &Scope<'_>| {
-        server
-            .opener
-            .own("server_name")
-            .next()
-            .map(|it| it.first().to_owned())
-    };
     // It is asked for over HTTP, and answered there or sent on to here.
-    let is_asked = site.tree.servers().any(|it| {
+    let is_asked = |it: Scope<'_>| {
         let there = it.location(&path).unwrap_or(it);
         let is_plain = listens(it.opener)
             .iter()
             .any(|(it, _)| it.port() == Some(80));
-        let is_open =
-            !site.guards(there) && !there.opener.has("return") && !it.opener.has("return");
-        is_plain && !is_open && name(&it) == name(&server)
-    });
-    let is_made_so = is_asked && made.any(|word| certificate.contains(word));
-    if !is_named && !is_made_so {
+        let returns = there.opener.has("return") || it.opener.has("return");
+        is_plain && (returns || site.guards(there))
+    };
+    let is_same = |it: &Scope<'_>| it.value("server_name") == server.value("server_name");
+    let is_made_so = made.any(|word| certificate.contains(word));
+    let mut others = site.tree.servers().filter(is_same);
+    let is_acme = is_named || (is_made_so && others.any(is_asked));
+    if !is_acme {
         return None;
     }
     let what = "a certificate is renewed without a password, and is asked for one here";

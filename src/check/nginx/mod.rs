@@ -15,9 +15,12 @@ mod syntax;
 mod tokens;
 mod upstream;
 
+use std::collections::HashSet;
+
 use super::{CheckRule, Finding};
 use crate::Fault;
 use scope::{Scope, ScopeTree};
+use syntax::Directive;
 
 /// What is known beside the configuration.
 #[derive(Debug, Default)]
@@ -44,12 +47,13 @@ pub(crate) fn findings(name: &str, text: &str, known: &Known) -> Vec<Finding> {
         tree,
         gates,
         guarded: Vec::new(),
+        guarded_servers: HashSet::new(),
         known,
     };
-    let guarded = tree
-        .all()
-        .filter(|it| site.guards(*it) && !site.gates.contains(it));
-    site.guarded = guarded.collect();
+    let is_guarded = |it: &Scope<'_>| site.guards(*it) && !site.gates.contains(it);
+    site.guarded = tree.all().filter(is_guarded).collect();
+    let servers = site.guarded.iter().filter_map(|it| it.around("server"));
+    site.guarded_servers = servers.map(Scope::id).collect();
     gate::check(&site, &mut findings);
     let has_half = findings.iter().any(|it| it.rule == CheckRule::HalfGate);
     if site.gates.is_empty() && site.tokens.is_empty() && !has_half {
@@ -60,16 +64,11 @@ pub(crate) fn findings(name: &str, text: &str, known: &Known) -> Vec<Finding> {
     tokens::check(&site, &mut findings);
     bypass::check(&site, &mut findings);
     leak::check(&site, &mut findings);
+    exempt::leave_out(name, text, &mut findings);
+    findings.sort();
     // What several locations inherit is one fault.
-    let mut unique: Vec<Finding> = Vec::new();
-    for finding in findings {
-        if !unique.contains(&finding) {
-            unique.push(finding);
-        }
-    }
-    exempt::leave_out(name, text, &mut unique);
-    unique.sort_by(|a, b| (&a.file, a.fault.line, a.rule).cmp(&(&b.file, b.fault.line, b.rule)));
-    unique
+    findings.dedup();
+    findings
 }
 
 /// A configuration, and its locations that ask htgate.
@@ -81,6 +80,8 @@ struct Site<'a> {
     tokens: Vec<Scope<'a>>,
     /// The levels whose requests are asked for a password first.
     guarded: Vec<Scope<'a>>,
+    /// The servers that those are in.
+    guarded_servers: HashSet<*const Directive>,
     known: &'a Known,
 }
 
@@ -93,8 +94,7 @@ impl Site<'_> {
 
     /// Whether anything in a server is guarded.
     fn has_gate(&self, server: Scope<'_>) -> bool {
-        let mut guarded = self.guarded.iter();
-        guarded.any(|it| it.around("server") == Some(server))
+        self.guarded_servers.contains(&server.id())
     }
 }
 

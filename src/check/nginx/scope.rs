@@ -87,11 +87,16 @@ pub(super) struct Scope<'a> {
 
 impl PartialEq for Scope<'_> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.opener, other.opener)
+        self.id() == other.id()
     }
 }
 
 impl<'a> Scope<'a> {
+    /// What tells it from all others.
+    pub(super) fn id(self) -> *const Directive {
+        self.opener
+    }
+
     /// A level and those around it, inside out.
     pub(super) fn outward(self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self), |scope| scope.parent())
