@@ -50,7 +50,7 @@ fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
 
 /// A level that asks for no password, and hands out what a guarded one does.
 fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Option<Finding> {
-    let pass = scope.opener.passes().next();
+    let pass = scope.opener.passes().next().or_else(|| fallback(scope));
     let off = scope.effective("auth_request");
     if let (Some(said), Some(_), false) = (off, pass, site.has_tokens_for(scope)) {
         let what = "this location passes requests on without a password";
@@ -65,13 +65,36 @@ fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Op
     let mut ways = Place::all(scope).into_iter();
     if let Some(way) = ways.find(|way| guarded.iter().any(|place| way.leads_to(place))) {
         let what = "this is a way to what is guarded elsewhere, without a password";
-        let remedy = "include htgate-server.conf in this server as well";
+        let has_gate = scope
+            .around("server")
+            .is_some_and(|server| site.has_gate(server));
+        let remedy = match has_gate {
+            true => "include htgate-gate.conf in this block as well",
+            false => "include htgate-server.conf in this server as well",
+        };
         return Some(way.said.finding(CheckRule::Bypass, what, remedy));
     }
     let unknown = pass.filter(|pass| !guarded.is_empty() && targets(scope, pass).is_none())?;
     let what = "where this leads, without a password, is known to nginx alone while it runs";
     let remedy = "look whether it can lead to what is guarded";
     Some(unknown.finding(CheckRule::CannotTell, what, remedy))
+}
+
+/// What an open location passes on by way of a named one, which asks for nothing either.
+fn fallback(scope: Scope<'_>) -> Option<&Directive> {
+    let fallbacks = scope
+        .opener
+        .own("try_files")
+        .chain(scope.opener.own("error_page"));
+    let mut names = fallbacks
+        .map(Directive::last)
+        .filter(|it| it.starts_with('@'));
+    names.find_map(|name| {
+        let named = scope
+            .location(name)
+            .filter(|named| asks(*named).is_none())?;
+        named.opener.passes().next()
+    })
 }
 
 /// What a guarded location hands over to a location that asks for no password.

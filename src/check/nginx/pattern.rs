@@ -21,17 +21,16 @@ impl Pattern {
     /// Whether it fits a path; nothing where that is not known.
     pub(super) fn fits(&self, path: &str) -> Option<bool> {
         let mut builder = RegexBuilder::new(&self.text);
-        let regex = builder.case_insensitive(self.ignores_case).build().ok()?;
+        let builder = builder.case_insensitive(self.ignores_case).unicode(false);
+        let regex = builder.build().ok()?;
         Some(regex.is_match(path.as_bytes()))
     }
 
     /// Whether it can fit something below a prefix; nothing where that is not known.
     pub(super) fn may_begin(&self, prefix: &str) -> Option<bool> {
         let mut builder = ParserBuilder::new();
-        let parsed = builder
-            .case_insensitive(self.ignores_case)
-            .build()
-            .parse(&self.text);
+        let builder = builder.case_insensitive(self.ignores_case).unicode(false);
+        let parsed = builder.utf8(false).build().parse(&self.text);
         let Ok(hir) = parsed else {
             return (!self.text.starts_with('^')).then_some(true);
         };

@@ -100,6 +100,24 @@ pub(super) const SHAPES: &[Shape] = &[
         ..SHAPE
     },
     Shape {
+        name: "an open location that passes on by way of a name",
+        server: "include htgate-server.conf; location / { proxy_pass http://app; proxy_set_header Authorization ''; }\nlocation /open/ {\nauth_request off; try_files $uri @app; }\nlocation @app { auth_request off; proxy_pass http://app; }",
+        fault: Fault::Open("/guarded/..%2fopen/x"),
+        found: &[("open-location", "auth_request off; try_files $uri @app;")],
+        remedies: &[
+            (
+                "auth_request off; try_files $uri @app;",
+                "try_files $uri @app;",
+            ),
+            (
+                "location @app { auth_request off;",
+                "location @app { proxy_set_header Authorization '';",
+            ),
+        ],
+        works: "/open/x",
+        ..SHAPE
+    },
+    Shape {
         name: "one gated location of an application that is open otherwise",
         server: "include htgate-locations.conf;\nlocation ^~ /admin/ { include htgate-gate.conf; proxy_pass http://app; proxy_set_header Authorization ''; }\nlocation / {\nproxy_pass http://app; }",
         fault: Fault::Open("/admin/..%2fx"),
