@@ -1,6 +1,7 @@
 //! `htgate check`: planted faults with their lines, our own files without any, and what else is
 //! printed from the command line's definition.
 
+mod blocks;
 mod meant;
 mod nginx;
 mod tokens;
