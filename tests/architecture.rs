@@ -41,8 +41,8 @@ const FLOORS: &[(&str, u8)] = &[
 const KEPT_IN: &[(&str, &str)] = &[
     ("actix_http", "http"),
     ("actix_service", "http"),
-    ("regex", "rules check"),
-    ("regex_syntax", "check"),
+    ("regex", "rules"),
+    ("regex_automata", "check"),
     ("glob", "check"),
     ("bcrypt", "hash"),
     ("md5", "hash"),

@@ -52,11 +52,7 @@ pub(super) fn check(server: Scope<'_>, question: &str, findings: &mut Vec<Findin
 
 /// A `rewrite` that takes the question. A redirect of it is not an answer.
 fn rewrite<'a>(said: &'a Directive, question: &str) -> Option<(CheckRule, &'a Directive)> {
-    let to = said.arguments.get(1).map_or("", String::as_str);
-    if to.starts_with("http")
-        || to.starts_with("$scheme")
-        || matches!(said.last(), "redirect" | "permanent")
-    {
+    if said.redirects() {
         return None;
     }
     match Pattern::new(said.first(), false).fits(question) {
@@ -76,10 +72,11 @@ enum Holds {
     Both,
 }
 
-struct Condition<'a>(Vec<&'a str>);
+/// The words of an `if`.
+pub(super) struct Condition<'a>(pub(super) Vec<&'a str>);
 
 impl<'a> Condition<'a> {
-    fn of(said: &'a Directive) -> Self {
+    pub(super) fn of(said: &'a Directive) -> Self {
         let words = said.arguments.iter().zip(1..);
         let words = words.map(|(word, number)| {
             let word = word

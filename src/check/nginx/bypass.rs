@@ -2,7 +2,9 @@
 
 use super::super::{CheckRule, Finding};
 use super::Site;
+use super::before::Condition;
 use super::gate::asks;
+use super::pattern::Pattern;
 use super::place::Place;
 use super::scope::Scope;
 use super::syntax::Directive;
@@ -40,7 +42,8 @@ fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
     // A server that is half guarded may have everybody behind another proxy.
     let is_reached = !is_private(server) || site.has_gate(server);
     is_reached
-        && !server.opener.has("return")
+        && ends(server) != Some(true)
+        && ends(scope) != Some(true)
         && asks(scope).is_none()
         && !site.tokens.contains(&scope)
         && !scope.is_internal()
@@ -52,7 +55,11 @@ fn is_open(site: &Site<'_>, scope: Scope<'_>) -> bool {
 fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Option<Finding> {
     let pass = scope.opener.passes().next().or_else(|| fallback(scope));
     let off = scope.effective("auth_request");
-    if let (Some(said), Some(_), false) = (off, pass, site.has_tokens_for(scope)) {
+    let has_gate = scope
+        .around("server")
+        .is_some_and(|server| site.has_gate(server));
+    let is_off = has_gate && !site.has_tokens_for(scope);
+    if let (Some(said), Some(_), true) = (off, pass, is_off) {
         let what = "this location passes requests on without a password";
         let remedy = "leave 'auth_request off' out, or serve it from files; if it is meant, write \
                       '# htgate check: ignore open-location' behind it";
@@ -63,11 +70,14 @@ fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Op
         return None;
     }
     let mut ways = Place::all(scope).into_iter();
+    let outer = scope.around("server").and_then(ends);
     if let Some(way) = ways.find(|way| guarded.iter().any(|place| way.leads_to(place))) {
+        if ends(scope).or(outer).is_some() {
+            let what =
+                "whether an 'if' keeps clients from what is guarded elsewhere is not known here";
+            return Some(way.said.finding(CheckRule::CannotTell, what, LOOK));
+        }
         let what = "this is a way to what is guarded elsewhere, without a password";
-        let has_gate = scope
-            .around("server")
-            .is_some_and(|server| site.has_gate(server));
         let remedy = match has_gate {
             true => "include htgate-gate.conf in this block as well",
             false => "include htgate-server.conf in this server as well",
@@ -76,8 +86,34 @@ fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Op
     }
     let unknown = pass.filter(|pass| !guarded.is_empty() && targets(scope, pass).is_none())?;
     let what = "where this leads, without a password, is known to nginx alone while it runs";
-    let remedy = "look whether it can lead to what is guarded";
-    Some(unknown.finding(CheckRule::CannotTell, what, remedy))
+    Some(unknown.finding(CheckRule::CannotTell, what, LOOK))
+}
+
+/// Whether nginx answers everybody here itself, with a redirect or an error; nothing where it lets
+/// everybody on, false where an `if` decides.
+fn ends(scope: Scope<'_>) -> Option<bool> {
+    let is_end = |said: &Directive| match said.name.as_str() {
+        "return" => true,
+        "rewrite" => {
+            said.redirects() && Pattern::new(said.first(), false).fits("/a/b") == Some(true)
+        }
+        _ => false,
+    };
+    let refuses = |said: &Directive| is_end(said) && !said.first().starts_with('2');
+    let condition = |said: &Directive| match Condition::of(said).0[..] {
+        // Whatever else is asked for, or without a certificate.
+        ["$uri" | "$document_uri", operator, _] if operator.starts_with('!') => Some(true),
+        ["$ssl_client_verify", ..] => Some(true),
+        // What a client chooses keeps nobody out.
+        [first, ..] if CHOSEN.iter().any(|it| first.starts_with(it)) => None,
+        _ => Some(false),
+    };
+    let block = &scope.opener.block;
+    let ifs = block
+        .iter()
+        .filter(|it| it.name == "if" && it.block.iter().any(refuses));
+    let all = block.iter().any(is_end).then_some(true);
+    all.or_else(|| ifs.filter_map(condition).max())
 }
 
 /// What an open location passes on by way of a named one, which asks for nothing either.
@@ -105,7 +141,8 @@ fn hand_over(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
             .next()
             .filter(|path| path.starts_with('/'))?;
         let to = scope.location(path).or_else(|| scope.around("server"))?;
-        let serves = !to.opener.has("return");
+        // A single page is meant to be open.
+        let serves = !to.opener.has("return") && !to.is_exact();
         (serves && !site.guards(to) && !refuses(to)).then(|| path.to_owned())
     };
     let is_passed = |path: &String| {
@@ -122,7 +159,9 @@ fn hand_over(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
             return Some(said.finding(CheckRule::Bypass, &what, &remedy));
         }
     }
-    let pages = scope.opener.own("error_page");
+    // Of an error page only a script sees what was asked for.
+    let is_page = |said: &&Directive| said.last().contains(".php");
+    let pages = scope.opener.own("error_page").filter(is_page);
     let mut fallbacks = scope.opener.own("try_files").chain(pages);
     let found = fallbacks.find_map(|said| Some((said, leads_out(said.last()).filter(is_passed)?)));
     let (said, to) = found?;
@@ -138,9 +177,8 @@ fn taken_by_pattern(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
         return None;
     }
     let mut others = outer.children().filter_map(|other| {
-        let returns = other.opener.has("return");
         let takes = other.pattern()?.may_begin(prefix);
-        (is_open(site, other) && !returns && takes != Some(false)).then_some((other, takes))
+        (is_open(site, other) && takes != Some(false)).then_some((other, takes))
     });
     let (other, takes) = others.next()?;
     let pattern = other.opener.arguments.join(" ");
@@ -199,5 +237,21 @@ fn is_private(server: Scope<'_>) -> bool {
     listens.iter().all(|(address, _)| !address.is_public())
 }
 
+/// Variables that are as the client wants them, or about one path or file.
+const CHOSEN: [&str; 12] = [
+    "$host",
+    "$http_",
+    "$request",
+    "$uri",
+    "$document_uri",
+    "$arg",
+    "$query",
+    "$scheme",
+    "$https",
+    "$server_port",
+    "-",
+    "!-",
+];
+const LOOK: &str = "look whether it can lead to what is guarded";
 /// What is for everybody (RFC 8615): for one, what renews certificates.
 pub(super) const WELL_KNOWN: &str = "/.well-known";

@@ -4,7 +4,7 @@ use super::super::{CheckRule, Finding};
 use super::location::HtgateLocation;
 use super::scope::{Scope, ScopeTree};
 use super::syntax::Directive;
-use super::upstream::proxy_pass;
+use super::upstream::{Backend, backends, proxy_pass};
 use super::{Known, Site, before, error_page};
 use crate::Fault;
 
@@ -31,7 +31,7 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
             "" => said.first(),
             path => path,
         };
-        if asked.split('?').next() == Some(ENDPOINT) {
+        if asked.split('?').next() == Some(ENDPOINT) && is_htgate(location) {
             if !gates.contains(&location) {
                 gates.push(location);
             }
@@ -42,6 +42,16 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
         }
     }
     gates
+}
+
+/// Whether something asks htgate, and not another service with the same path: by its name, its port,
+/// or what it is sent.
+fn is_htgate(location: Scope<'_>) -> bool {
+    let is_named = |it: &Backend<'_>| it.0.port() == Some(PORT) || it.1.first().contains("htgate");
+    let upstream = proxy_pass(location).is_some_and(|(_, target)| target.host.contains("htgate"));
+    upstream
+        || location.header("X-Original-URI").is_some()
+        || backends(location).iter().any(is_named)
 }
 
 /// What every auth location must say, and what is around it.
@@ -224,6 +234,8 @@ fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str, bool)> {
 
 /// The first version that keeps connections open by default, with HTTP/1.1.
 const BY_DEFAULT: [u32; 3] = [1, 29, 7];
+/// The port of `--listen`, where nothing else is said.
+const PORT: u16 = 8080;
 /// Where htgate answers.
 const ENDPOINT: &str = "/auth";
 

@@ -5,7 +5,7 @@ use super::Site;
 use super::bypass::WELL_KNOWN;
 use super::scope::Scope;
 use super::syntax::Directive;
-use super::upstream::listens;
+use super::upstream::{backends, listens};
 
 pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
     for &scope in &site.guarded {
@@ -93,7 +93,11 @@ fn password(scope: Scope<'_>) -> Option<Finding> {
 }
 
 fn plain_http(server: Scope<'_>) -> Option<Finding> {
-    if server.value("ssl") == Some("on") {
+    let redirects = |said: &Directive| {
+        let is_about = |it: &String| it.contains("$scheme") || it.contains("$https");
+        said.arguments.iter().any(is_about) && said.has("return")
+    };
+    if server.value("ssl") == Some("on") || server.opener.own("if").any(redirects) {
         return None;
     }
     let plain = |said: &Directive| !said.arguments.iter().any(|it| it == "ssl" || it == "quic");
@@ -132,6 +136,12 @@ fn api_header(site: &Site<'_>, scope: Scope<'_>) -> Option<Finding> {
     let is_registry = scope
         .prefix()
         .is_some_and(|it| it.trim_end_matches('/') == "/v2");
+    // Other interfaces have a second version as well.
+    let is_port = backends(scope)
+        .iter()
+        .any(|(it, _)| it.port() == Some(5000));
+    let mut passes = scope.opener.passes();
+    let is_registry = is_registry && (is_port || passes.any(|it| it.first().contains("registry")));
     let mut headers = server.effective_all("add_header").into_iter();
     let has_it = headers.any(|said| said.first().eq_ignore_ascii_case(API_VERSION));
     let mut maps = site.tree.all().next()?.opener.own("map");
@@ -159,36 +169,44 @@ fn twice(scope: Scope<'_>) -> Option<Finding> {
 }
 
 /// A certificate that cannot be renewed: whoever renews it has no password (RFC 8555, section 8.3).
-fn acme(site: &Site<'_>, server: Scope<'_>) -> Option<Finding> {
+fn acme<'a>(site: &Site<'a>, server: Scope<'a>) -> Option<Finding> {
     let path = format!("{WELL_KNOWN}/acme-challenge/");
-    let here = server.location(&path).unwrap_or(server);
+    let at = |server: Scope<'a>| server.location(&format!("{path}x")).unwrap_or(server);
+    let here = at(server);
     if !site.guards(here) || here.opener.has("return") {
         return None;
     }
+    let remedy = format!("put 'location ^~ {path} {{ auth_request off; }}' into this server");
     let prefix = here.prefix().unwrap_or_default();
-    let is_named = path.starts_with(prefix) && prefix.contains("acme");
+    if path.starts_with(prefix) && prefix.contains("acme") {
+        let what = "a certificate is renewed without a password, and is asked for one here";
+        return Some(here.opener.finding(CheckRule::Acme, what, &remedy));
+    }
     let certificate = server.value("ssl_certificate").unwrap_or_default();
     let mut made = ["letsencrypt", "certbot", "acme"].into_iter();
-    // It is asked for over HTTP, and answered there or sent on to here.
-    let is_asked = |it: Scope<'_>| {
-        let there = it.location(&path).unwrap_or(it);
+    let name = server.value("server_name").unwrap_or_default();
+    // It is asked for over HTTP, and answered there or sent on to here. A name with a wildcard is
+    // proved by DNS.
+    let sends_on = |it: Scope<'a>| {
+        it.opener
+            .own("return")
+            .any(|it| it.first().starts_with('3'))
+    };
+    let is_asked = |it: Scope<'a>| {
         let is_plain = listens(it.opener)
             .iter()
             .any(|(it, _)| it.port() == Some(80));
-        let returns = there.opener.has("return") || it.opener.has("return");
-        is_plain && (returns || site.guards(there))
+        is_plain && (sends_on(it) || sends_on(at(it)) || site.guards(at(it)))
     };
-    let is_same = |it: &Scope<'_>| it.value("server_name") == server.value("server_name");
-    let is_made_so = made.any(|word| certificate.contains(word));
-    let mut others = site.tree.servers().filter(is_same);
-    let is_acme = is_named || (is_made_so && others.any(is_asked));
-    if !is_acme {
-        return None;
-    }
-    let what = "a certificate is renewed without a password, and is asked for one here";
-    let remedy = format!("put 'location ^~ {path} {{ auth_request off; }}' into this server");
-    let said = if is_named { here.opener } else { server.opener };
-    Some(said.finding(CheckRule::Acme, what, &remedy))
+    let mut same = site
+        .tree
+        .servers()
+        .filter(|it| it.value("server_name") == Some(name));
+    let is_made_so = made.any(|word| certificate.contains(word)) && !name.starts_with(['.', '*']);
+    let what = "whether this certificate is renewed by a file, which a password keeps back, is not \
+                known here";
+    (is_made_so && same.any(is_asked))
+        .then(|| server.opener.finding(CheckRule::CannotTell, what, &remedy))
 }
 
 const API_VERSION: &str = "Docker-Distribution-Api-Version";

@@ -1,52 +1,43 @@
-//! Regular expressions of nginx's configuration. They are PCRE's: of what `regex` cannot read,
+//! Regular expressions of nginx's configuration. They are PCRE's: of what Rust's cannot read,
 //! look-around for one, nothing is known.
 
-use regex::bytes::RegexBuilder;
-use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Look;
-use regex_syntax::hir::literal::Extractor;
+use regex_automata::hybrid::dfa::DFA;
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind};
 
 /// A regular expression.
-pub(super) struct Pattern {
-    text: String,
-    ignores_case: bool,
-}
+pub(super) struct Pattern(Option<DFA>);
 
 impl Pattern {
     pub(super) fn new(text: &str, ignores_case: bool) -> Self {
-        let text = text.to_owned();
-        Self { text, ignores_case }
+        let syntax = syntax::Config::new()
+            .case_insensitive(ignores_case)
+            .unicode(false)
+            .utf8(false);
+        let config = DFA::config().match_kind(MatchKind::All);
+        let mut builder = DFA::builder();
+        Self(builder.configure(config).syntax(syntax).build(text).ok())
     }
 
     /// Whether it fits a path; nothing where that is not known.
     pub(super) fn fits(&self, path: &str) -> Option<bool> {
-        let mut builder = RegexBuilder::new(&self.text);
-        let builder = builder.case_insensitive(self.ignores_case).unicode(false);
-        let regex = builder.build().ok()?;
-        Some(regex.is_match(path.as_bytes()))
+        let dfa = self.0.as_ref()?;
+        let found = dfa.try_search_fwd(&mut dfa.create_cache(), &Input::new(path));
+        found.ok().map(|found| found.is_some())
     }
 
     /// Whether it can fit something below a prefix; nothing where that is not known.
     pub(super) fn may_begin(&self, prefix: &str) -> Option<bool> {
-        let mut builder = ParserBuilder::new();
-        let builder = builder.case_insensitive(self.ignores_case).unicode(false);
-        let parsed = builder.utf8(false).build().parse(&self.text);
-        let Ok(hir) = parsed else {
-            return (!self.text.starts_with('^')).then_some(true);
-        };
-        let looks = hir.properties();
-        if !looks.look_set_prefix().contains(Look::Start) {
-            return Some(true);
+        let dfa = self.0.as_ref()?;
+        let cache = &mut dfa.create_cache();
+        let mut state = dfa.start_state_forward(cache, &Input::new(prefix)).ok()?;
+        for byte in prefix.bytes() {
+            state = dfa.next_state(cache, state, byte).ok()?;
+            if state.is_match() || state.is_dead() {
+                return Some(state.is_match());
+            }
         }
-        let is_ended = looks.look_set_suffix().contains(Look::End);
-        let begins = Extractor::new().extract(&hir);
-        Some(begins.literals().is_none_or(|begins| {
-            begins.iter().any(|begin| {
-                let (is_whole, begin) = (is_ended && begin.is_exact(), begin.as_bytes());
-                begin.starts_with(prefix.as_bytes())
-                    || (!is_whole && prefix.as_bytes().starts_with(begin))
-            })
-        }))
+        Some(true)
     }
 }
 
@@ -65,9 +56,11 @@ mod tests {
             ("^/$", Some(false)),
             ("^/", Some(true)),
             ("^/other", Some(false)),
-            (r"^/[a-z]+\.txt", Some(true)),
+            (r"^/[a-z]+\.txt", Some(false)),
+            (r"^/.+\.txt", Some(true)),
             ("^/(?!private)", None),
-            ("(?<!x)y", Some(true)),
+            ("^/[a-z]{2}/", Some(false)),
+            (r"^/[^/]+\.html$", Some(false)),
         ] {
             let seen = Pattern::new(pattern, false).may_begin("/private/");
             assert_eq!(seen, expected, "{pattern}");

@@ -85,8 +85,10 @@ fn applications<'a>(scope: Scope<'a>, said: &'a Directive) -> Vec<Place<'a>> {
 }
 
 fn files(scope: Scope<'_>) -> Option<Place<'_>> {
-    // Where the server has a location for everything, nothing gets to the server itself.
-    if scope.opener.name == "server" && scope.plain_location("/").is_some() {
+    // Where the server has a location for everything, nothing gets to the server itself. A page of
+    // its own is meant.
+    let is_empty = scope.opener.name == "server" && scope.plain_location("/").is_some();
+    if is_empty || scope.is_exact() {
         return None;
     }
     let own = scope.opener.own("alias").last();

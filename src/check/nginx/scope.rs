@@ -160,6 +160,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether it is for one path alone.
+    pub(super) fn is_exact(self) -> bool {
+        location_name(self.opener).0 == "="
+    }
+
     /// Whether regular expressions are not tried for what this location is for.
     pub(super) fn is_final(self) -> bool {
         matches!(location_name(self.opener).0, "=" | "^~")

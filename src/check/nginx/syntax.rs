@@ -40,6 +40,15 @@ impl Directive {
         self.own(name).next().is_some()
     }
 
+    /// Whether it is a `rewrite` that answers with a redirect.
+    pub(super) fn redirects(&self) -> bool {
+        let to = self.arguments.get(1).map_or("", String::as_str);
+        self.name == "rewrite"
+            && (to.starts_with("http")
+                || to.starts_with("$scheme")
+                || matches!(self.last(), "redirect" | "permanent"))
+    }
+
     /// Those inside that hand a request to somebody else.
     pub(super) fn passes(&self) -> impl Iterator<Item = &Self> {
         let inside = self.block.iter();

@@ -22,7 +22,17 @@ impl<'a> PassTarget<'a> {
         let end = match rest.strip_prefix("unix:") {
             // A colon ends the socket's path.
             Some(socket) => socket.find(':').map(|at| at + "unix:".len()),
-            None => rest.find('/'),
+            None => {
+                let ends = [
+                    "/",
+                    "$request_uri",
+                    "$uri",
+                    "$document_uri",
+                    "$is_args",
+                    "$args",
+                ];
+                ends.iter().filter_map(|end| rest.find(end)).min()
+            }
         };
         let end = end.unwrap_or(rest.len());
         let (host, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
@@ -86,8 +96,9 @@ impl BackendAddress {
 
     /// Whether it is this machine's, and that of a server that listens on the other.
     pub(super) fn is_served_by(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Ip(ip, port), Self::Ip(_, listening))
-            if port == listening && (ip.is_loopback() || ip.is_unspecified()))
+        matches!((self, other), (Self::Ip(ip, port), Self::Ip(all, listening))
+            if port == listening && (ip.is_loopback() || ip.is_unspecified())
+            && (all.is_unspecified() || all == ip))
     }
 }
 
@@ -205,6 +216,12 @@ mod tests {
             ("http://unix:/run/h.sock", "unix:/run/h.sock", ""),
             ("https://[::1]:8080/", "[::1]:8080", "/"),
             ("$backend", "$backend", ""),
+            ("http://app$request_uri", "app", "$request_uri"),
+            (
+                "http://app:80$uri$is_args$args",
+                "app:80",
+                "$uri$is_args$args",
+            ),
         ] {
             let target = PassTarget::parse(url);
             assert_eq!((target.host, target.path), (host, path), "{url}");

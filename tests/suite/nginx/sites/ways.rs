@@ -268,7 +268,7 @@ pub(super) const SHAPES: &[Shape] = &[
         name: "a certificate of an authority that asks over HTTP",
         http: "server {\nlisten 80; listen 443 ssl; server_name acme.test; ssl_certificate /etc/letsencrypt/live/acme.test/fullchain.pem; include htgate-server.conf; } # htgate check: ignore plain-http",
         server: "include htgate-server.conf;",
-        found: &[("acme", "server {"), ("plain-http", "listen 80;")],
+        found: &[("cannot-tell", "server {"), ("plain-http", "listen 80;")],
         remedies: &[(
             "listen 80; listen 443 ssl;",
             "listen 443 ssl; location ^~ /.well-known/acme-challenge/ { auth_request off; }",
@@ -294,7 +294,8 @@ pub(super) const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "a registry without the API header",
-        server: "include htgate-server.conf;\nlocation /v2/ { proxy_pass http://app; proxy_set_header Authorization ''; }",
+        http: "upstream registry { server unix:{folder}/app.sock; }",
+        server: "include htgate-server.conf;\nlocation /v2/ { proxy_pass http://registry; proxy_set_header Authorization ''; }",
         fault: Fault::Broken("/v2/"),
         found: &[(
             "api-header",
@@ -305,6 +306,5 @@ pub(super) const SHAPES: &[Shape] = &[
             "include htgate-server.conf; add_header Docker-Distribution-Api-Version $htgate_api_version always;",
         )],
         works: "/v2/",
-        ..SHAPE
     },
 ];
