@@ -2,9 +2,8 @@
 
 use super::super::{CheckRule, Finding};
 use super::Site;
-use super::before::Condition;
+use super::closed::{ends, is_private, refuses};
 use super::gate::asks;
-use super::pattern::Pattern;
 use super::place::Place;
 use super::scope::Scope;
 use super::syntax::Directive;
@@ -87,33 +86,6 @@ fn open_location(site: &Site<'_>, scope: Scope<'_>, guarded: &[Place<'_>]) -> Op
     let unknown = pass.filter(|pass| !guarded.is_empty() && targets(scope, pass).is_none())?;
     let what = "where this leads, without a password, is known to nginx alone while it runs";
     Some(unknown.finding(CheckRule::CannotTell, what, LOOK))
-}
-
-/// Whether nginx answers everybody here itself, with a redirect or an error; nothing where it lets
-/// everybody on, false where an `if` decides.
-fn ends(scope: Scope<'_>) -> Option<bool> {
-    let is_end = |said: &Directive| match said.name.as_str() {
-        "return" => true,
-        "rewrite" => {
-            said.redirects() && Pattern::new(said.first(), false).fits("/a/b") == Some(true)
-        }
-        _ => false,
-    };
-    let refuses = |said: &Directive| is_end(said) && !said.first().starts_with('2');
-    let condition = |said: &Directive| match Condition::of(said).0[..] {
-        // Whatever else is asked for, or without a certificate.
-        ["$uri" | "$document_uri", operator, _] if operator.starts_with('!') => Some(true),
-        ["$ssl_client_verify", ..] => Some(true),
-        // What a client chooses keeps nobody out.
-        [first, ..] if CHOSEN.iter().any(|it| first.starts_with(it)) => None,
-        _ => Some(false),
-    };
-    let block = &scope.opener.block;
-    let ifs = block
-        .iter()
-        .filter(|it| it.name == "if" && it.block.iter().any(refuses));
-    let all = block.iter().any(is_end).then_some(true);
-    all.or_else(|| ifs.filter_map(condition).max())
 }
 
 /// What an open location passes on by way of a named one, which asks for nothing either.
@@ -223,35 +195,6 @@ fn streams(site: &Site<'_>, guarded: &[Backend<'_>], findings: &mut Vec<Finding>
     }
 }
 
-/// Whether something other than htgate keeps clients out.
-pub(super) fn refuses(scope: Scope<'_>) -> bool {
-    let denies = scope.effective_all("deny");
-    denies.iter().any(|said| said.first() == "all")
-        || !matches!(scope.value("auth_basic"), None | Some("off"))
-        || scope.value("ssl_verify_client") == Some("on")
-}
-
-/// Whether only this machine can connect.
-fn is_private(server: Scope<'_>) -> bool {
-    let listens = listens(server.opener);
-    listens.iter().all(|(address, _)| !address.is_public())
-}
-
-/// Variables that are as the client wants them, or about one path or file.
-const CHOSEN: [&str; 12] = [
-    "$host",
-    "$http_",
-    "$request",
-    "$uri",
-    "$document_uri",
-    "$arg",
-    "$query",
-    "$scheme",
-    "$https",
-    "$server_port",
-    "-",
-    "!-",
-];
 const LOOK: &str = "look whether it can lead to what is guarded";
 /// What is for everybody (RFC 8615): for one, what renews certificates.
 pub(super) const WELL_KNOWN: &str = "/.well-known";

@@ -2,7 +2,7 @@
 
 use super::super::{CheckRule, Finding};
 use super::Site;
-use super::bypass::refuses;
+use super::closed::refuses;
 use super::scope::Scope;
 use super::syntax::Directive;
 

@@ -2,6 +2,7 @@
 
 mod before;
 mod bypass;
+mod closed;
 mod error_page;
 mod exempt;
 mod gate;
