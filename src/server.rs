@@ -10,10 +10,11 @@ use crate::config::Config;
 use crate::files::reload::{Reload, Trigger};
 use crate::hash::DecoySeed;
 use crate::http;
-use crate::judge::Judge;
+use crate::judge::{Judge, JudgeSettings};
 use crate::observe::audit::Audit;
 use crate::observe::metrics::Metrics;
 use crate::system::listen::Listener;
+use crate::system::process;
 use crate::system::systemd;
 
 /// A service that has loaded its files and is ready to answer.
@@ -42,7 +43,10 @@ impl Server {
         getrandom::fill(&mut seed).map_err(cannot_serve)?;
         let seed = DecoySeed::new(seed);
         let reload = Reload::start(config.sources, seed, Arc::clone(&metrics))?;
-        let judge = Judge::start(&config.judge, reload.store(), metrics).map_err(cannot_serve)?;
+        let connections = http::most_connections(config.workers);
+        let settings = fit(config.judge, connections, config.workers);
+        let judge = Judge::start(&settings, connections / 4, reload.store(), metrics)
+            .map_err(cannot_serve)?;
         let gate = http::Gate {
             judge: Arc::new(judge),
             audit: Audit::open().map_err(cannot_serve)?,
@@ -84,6 +88,23 @@ impl Server {
             }
         }
     }
+}
+
+/// Lets passwords that wait to be hashed have at most half of the connections, or guesses would keep
+/// out those who need not wait.
+fn fit(mut judge: JudgeSettings, connections: usize, workers: usize) -> JudgeSettings {
+    let room = (connections / 2).max(1);
+    if judge.queue > room {
+        let needed = http::open_files_for(judge.queue.saturating_mul(2), workers);
+        log::warn!(
+            "only {} files may be open, so {room} passwords may wait instead of {}; allow {needed} \
+             (LimitNOFILE= in systemd, ulimits in compose, ulimit -n), or use --queue {room}",
+            process::open_files(),
+            judge.queue,
+        );
+        judge.queue = room;
+    }
+    judge
 }
 
 /// One line about what the system refuses.

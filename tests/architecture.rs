@@ -56,6 +56,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("notify", "files"),
     ("thread_priority", "system"),
     ("listenfd", "system"),
+    ("rustix", "system"),
     ("sd_notify", "system"),
     ("clap", "commands config observe request"),
     ("toml", "config"),

@@ -13,7 +13,7 @@ use crate::observe::logging::{self, Log};
 use crate::observe::metrics::Metrics;
 use crate::server::{Server, cannot_serve};
 use crate::system::listen::{Handover, Listener};
-use crate::system::systemd;
+use crate::system::{process, systemd};
 
 pub(super) fn run(settings: Settings) -> ExitCode {
     // Before there are threads.
@@ -47,6 +47,9 @@ fn serve(config: Config, handover: Handover, metrics: Arc<Metrics>) -> Result<()
         config.socket_mode,
         config.socket_group.clone(),
     );
+    if let Err(error) = process::raise_open_files() {
+        log::warn!("the limit of open files stays as it is: {error}");
+    }
     let server = Server::load(config, metrics)?;
     let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
     actix_web::rt::System::new().block_on(async {

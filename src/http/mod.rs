@@ -16,7 +16,7 @@ use actix_http::header::{CACHE_CONTROL, HeaderValue};
 use actix_http::{HttpMessage as _, Method, Request, Response, StatusCode};
 
 pub(crate) use self::auth::Realm;
-pub(crate) use self::server::serve;
+pub(crate) use self::server::{most_connections, open_files_for, serve};
 use crate::judge::Judge;
 use crate::observe::audit::Audit;
 use crate::request::Front;

@@ -11,7 +11,6 @@ use actix_http::error::{DispatchError, ParseError};
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
-use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -19,6 +18,7 @@ use super::unix_stream::UnixConnection;
 use super::{Gate, route};
 use crate::request::Request;
 use crate::system::listen::Listener;
+use crate::system::process;
 use crate::verdict::Reason;
 
 /// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
@@ -86,13 +86,26 @@ where
         .map_err(move |error| count_malformed(error, &refusing))
 }
 
+/// How many connections there may be. More wait in the listener's backlog.
+pub(crate) fn most_connections(workers: usize) -> usize {
+    workers.saturating_mul(connections_per_worker(workers))
+}
+
+/// How many files must be allowed for so many connections.
+pub(crate) fn open_files_for(connections: usize, workers: usize) -> usize {
+    connections.saturating_add(reserved(workers))
+}
+
 /// Few enough that files can still be opened: without a descriptor for the users file a removed user
-/// would stay. More connections wait in the listener's backlog.
+/// would stay.
 fn connections_per_worker(workers: usize) -> usize {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let left = limit.saturating_sub(RESERVED + workers.saturating_mul(RESERVED_PER_WORKER));
+    let left = process::open_files().saturating_sub(reserved(workers));
     (left / workers.max(1)).clamp(1, MOST_CONNECTIONS)
+}
+
+/// File descriptors that are not connections.
+fn reserved(workers: usize) -> usize {
+    RESERVED.saturating_add(workers.saturating_mul(RESERVED_PER_WORKER))
 }
 
 /// Counts a request that the HTTP library cannot read: it answers 400 or 431, and ends the

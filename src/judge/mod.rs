@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 use self::addresses::{Addresses, Allowance};
@@ -50,6 +51,9 @@ pub(crate) struct Judge {
     store: Arc<Store>,
     cache: Arc<Cache>,
     flights: Arc<Singleflight>,
+    /// For requests that wait for the hash of another one. They take no slot of the queue, but a
+    /// connection each.
+    followers: Semaphore,
     pool: Pool,
     queue_timeout: Duration,
     addresses: Arc<Addresses>,
@@ -57,13 +61,15 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// A judge that remembers nothing yet, with its hashing threads.
+    /// A judge that remembers nothing yet, with its hashing threads. So many `followers` may wait for
+    /// hashes that others have asked for.
     ///
     /// # Errors
     ///
     /// When the system gives no thread or no randomness.
     pub(crate) fn start(
         settings: &JudgeSettings,
+        followers: usize,
         store: Arc<Store>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
@@ -76,6 +82,7 @@ impl Judge {
             store,
             flights: Arc::new(Singleflight::new(Arc::clone(&cache))),
             cache,
+            followers: Semaphore::new(followers),
             pool: Pool::start(settings.queue, settings.hash_threads, priority::lower)?,
             queue_timeout: settings.queue_timeout,
             addresses: Arc::new(Addresses::new(settings.allowance)),
@@ -222,12 +229,16 @@ impl Judge {
             self.addresses.hold_back(client).await;
             return Err(Verdict::Throttle(wait, guess));
         }
-        let waiter = match self.flights.join(key) {
+        let (waiter, _follower) = match self.flights.join(key) {
             Join::Known(answer) => return Ok(Some(answer)),
-            Join::Wait(waiter) => waiter,
+            Join::Wait(waiter) => {
+                let follower = self.followers.try_acquire();
+                let busy = |_| Verdict::Busy(self.pool.clears_in());
+                (waiter, Some(follower.map_err(busy)?))
+            }
             Join::Lead(leader, waiter) => {
                 self.enqueue(leader, &waiter, client, job)?;
-                waiter
+                (waiter, None)
             }
         };
         match timeout_at(deadline.into(), waiter.outcome()).await {

@@ -3,6 +3,7 @@
 mod answers;
 mod attack;
 mod audit;
+mod connections;
 mod formats;
 mod queue;
 mod stale;

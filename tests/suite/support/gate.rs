@@ -50,6 +50,23 @@ impl Gate {
         }
     }
 
+    /// Starts under a limit: arguments of the shell's `ulimit`.
+    pub fn start_limited(users: &str, limit: &str, options: &[&str]) -> Self {
+        let folder = folder();
+        fs::write(folder.path().join("htpasswd"), users).unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")])
+            .arg(BINARY);
+        let (child, tcp, log) = launch(command, folder.path(), options);
+        Self {
+            folder,
+            child,
+            tcp,
+            log,
+        }
+    }
+
     /// Starts as a user who is nobody and may read only what everybody may. For root alone.
     pub fn start_as_nobody(users: &str, options: &[&str]) -> Self {
         let folder = folder();
