@@ -47,6 +47,9 @@ fn serve(config: Config, handover: Handover, metrics: Arc<Metrics>) -> Result<()
         config.socket_mode,
         config.socket_group.clone(),
     );
+    if let Err(error) = process::forbid_dumps() {
+        log::warn!("passwords can get into a core dump: {error}");
+    }
     if let Err(error) = process::raise_open_files() {
         log::warn!("the limit of open files stays as it is: {error}");
     }

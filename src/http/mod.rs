@@ -48,6 +48,8 @@ pub(crate) struct TokenEndpoint {
 /// The routes of the service. Each worker has a gate of its own, so that a request counts no
 /// reference that another thread counts as well.
 async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, Infallible> {
+    let mut forgotten = Forgotten(request);
+    let request = &mut forgotten.0;
     let mut response = match (request.path(), request.method()) {
         ("/auth", _) => auth::auth(request.headers(), &gate).await,
         ("/healthz", &Method::GET) => status::healthz(),
@@ -63,6 +65,16 @@ async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, In
     };
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     Ok(response)
+}
+
+/// A request whose header fields are gone when it has been answered, or its client has hung up. The
+/// HTTP library keeps requests for reuse as they are, with the passwords in them.
+struct Forgotten(Request);
+
+impl Drop for Forgotten {
+    fn drop(&mut self) {
+        self.0.headers_mut().clear();
+    }
 }
 
 /// On every answer: an nginx `proxy_cache` over one would let an anonymous request pass after an

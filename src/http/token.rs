@@ -20,22 +20,22 @@ use crate::verdict::{Reason, Verdict};
 
 /// GET with a query (distribution's "token authentication"), POST with a form (its OAuth2
 /// variant). No refresh tokens.
-pub(super) async fn token(mut request: Request, service: &str, gate: &Gate) -> Response<BoxBody> {
+pub(super) async fn token(request: &mut Request, service: &str, gate: &Gate) -> Response<BoxBody> {
     if request.method() == Method::POST && is_cross_site(request.headers()) {
         let reason = Reason::CrossSite;
         gate.judge.metrics().count_token(reason.as_str());
-        gate.audit.report(&read(&request, gate), reason, None);
+        gate.audit.report(&read(request, gate), reason, None);
         let why = "a page of another site may not ask for a token";
         return failure(StatusCode::FORBIDDEN, reason.as_str(), "DENIED", why);
     }
-    let asked = match ask(&mut request, service).await {
+    let asked = match ask(request, service).await {
         Ok(asked) => asked,
         Err(why) => {
             gate.judge.metrics().count_token("bad-request");
             return failure(StatusCode::BAD_REQUEST, "bad-request", "UNSUPPORTED", &why);
         }
     };
-    let mut read = read(&request, gate);
+    let mut read = read(request, gate);
     if let Some(credentials) = &asked.credentials {
         read.authorization = Field::One(credentials);
     }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
+use zeroize::Zeroize as _;
 
 use super::addresses::LastUse;
 use crate::hash::PasswordHash;
@@ -114,8 +115,12 @@ impl Cache {
         mac.update(&(name << u64::BITS | password).to_le_bytes())
             .update(credentials.pair());
         hash.fingerprint(&mut mac);
-        let mac = mac.finalize().into();
-        Key { mac, users }
+        let key = Key {
+            mac: mac.finalize().into(),
+            users,
+        };
+        mac.zeroize();
+        key
     }
 
     /// The answer, if it is remembered. Never waits.

@@ -47,6 +47,9 @@ dpkg -i /htgate.deb
 systemctl is-active htgate.socket htgate.service
 systemctl is-enabled htgate.socket htgate.service
 test "$(stat -c %U "/proc/$(main_process)")" = htgate
+# No core dumps: by its limit, and because it is not dumpable, for which its memory is root's.
+grep -Eq '^Max core file size +0 +0 ' "/proc/$(main_process)/limits"
+test "$(stat -c %U "/proc/$(main_process)/mem")" = root
 test "$(stat -c '%U:%G %a' /etc/htgate/users "$users" "$socket" | tr '\n' ' ')" = \
     "root:htgate 2750 root:htgate 640 root:www-data 660 "
 htgate health --listen "unix:$socket"

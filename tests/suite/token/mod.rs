@@ -9,6 +9,7 @@ mod init;
 mod jwt;
 mod keyring;
 mod keys;
+mod memory;
 mod random;
 mod revoked;
 mod rotation;

@@ -1,11 +1,12 @@
 //! The process: how it starts, what it says when it cannot, and how it stops.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Gate, attempt, basic, eventually, folder, line, run, said, signal};
+use crate::support::{Gate, attempt, basic, eventually, folder, is_root, line, run, said, signal};
 
 fn htgate(arguments: &[&str]) -> Output {
     attempt(Command::new(env!("CARGO_BIN_EXE_htgate")).args(arguments))
@@ -182,6 +183,26 @@ fn sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one() {
         );
         let late = crate::support::Connection::open(&crate::support::Target::Tcp(gate.tcp));
         assert!(late.is_err(), "a new connection");
+    }
+}
+
+/// /proc gives what is in a process that is not dumpable to root (proc_pid(5)).
+#[test]
+fn other_processes_of_its_user_cannot_read_its_memory() {
+    let start = if is_root() {
+        Gate::start_as_nobody
+    } else {
+        Gate::start
+    };
+    let gate = start(&line("alice", "secret", 4), &[]);
+    let owner = |name: &str| {
+        let path = format!("/proc/{}/{name}", gate.child.id());
+        fs::metadata(path).unwrap().uid()
+    };
+    let own = owner("");
+    assert_ne!(own, 0, "it runs as another user");
+    for name in ["mem", "environ", "maps"] {
+        assert_eq!(owner(name), 0, "{name}");
     }
 }
 
