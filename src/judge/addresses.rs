@@ -72,8 +72,11 @@ impl Addresses {
     /// Somebody at this address has shown a right password. Nothing else makes or keeps an address
     /// familiar.
     pub(crate) fn allow(&self, client: Client, last_use: &LastUse) {
+        let Some(mark) = mark(client) else {
+            return;
+        };
         let minute = self.start.elapsed().as_secs() / 60;
-        let now = minute << u32::BITS | u64::from(mark(client));
+        let now = minute << u32::BITS | u64::from(mark);
         if last_use.0.load(Ordering::Relaxed) != now {
             last_use.0.store(now, Ordering::Relaxed);
             self.familiar.insert(client, ());
@@ -157,10 +160,11 @@ impl Addresses {
     }
 
     fn allowed(&self, client: Client) -> u32 {
-        let factor = if self.is_familiar(client) {
-            FAMILIAR_FACTOR
-        } else {
-            1
+        let factor = match client {
+            // They would be everybody's.
+            Client::Unknown | Client::Name(_) => return u32::MAX,
+            _ if self.is_familiar(client) => FAMILIAR_FACTOR,
+            _ => 1,
         };
         self.allowance.strikes.saturating_mul(factor)
     }
@@ -212,13 +216,13 @@ fn newest_for<T: Clone + Send + Sync + 'static>(lifetime: Duration) -> Cache<Cli
 }
 
 /// Tells addresses apart. Where two look alike, the second one may miss being kept familiar.
-fn mark(client: Client) -> u32 {
+fn mark(client: Client) -> Option<u32> {
     match client {
-        Client::V4(address) => u32::from_ne_bytes(address),
+        Client::V4(address) => Some(u32::from_ne_bytes(address)),
         Client::V6([a, b, c, d, e, f, g, h]) => {
-            u32::from_ne_bytes([a, b, c, d]) ^ u32::from_ne_bytes([e, f, g, h]).rotate_left(7)
+            Some(u32::from_ne_bytes([a, b, c, d]) ^ u32::from_ne_bytes([e, f, g, h]).rotate_left(7))
         }
-        Client::Unknown => u32::MAX,
+        Client::Unknown | Client::Name(_) => None,
     }
 }
 
@@ -326,14 +330,22 @@ mod tests {
             strike(&addresses, Client::V4(number.to_be_bytes()));
         }
         for _ in 0..3 {
-            strike(&addresses, Client::Unknown);
+            strike(&addresses, CLIENT);
         }
         addresses.strikes.run_pending_tasks();
         assert!(addresses.strikes.entry_count() <= MOST_ADDRESSES);
-        assert!(
-            addresses.wait(Client::Unknown).is_some(),
-            "the newest count"
-        );
+        assert!(addresses.wait(CLIENT).is_some(), "the newest count");
+    }
+
+    #[test]
+    fn an_unknown_address_has_no_end_of_strikes_and_is_never_familiar() {
+        let addresses = addresses();
+        for _ in 0..100 {
+            addresses.begin_trial(Client::Unknown).unwrap().strike();
+        }
+        assert_eq!(addresses.wait(Client::Unknown), None);
+        addresses.allow(Client::Unknown, &LastUse::default());
+        assert!(!addresses.is_familiar(Client::Unknown));
     }
 
     #[test]

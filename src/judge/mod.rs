@@ -257,6 +257,7 @@ impl Judge {
         client: Client,
         (hash, credentials): (PasswordHash, Credentials),
     ) -> Result<(), Verdict> {
+        let turn = client.or_name(credentials.claimed());
         let (addresses, metrics) = (Arc::clone(&self.addresses), Arc::clone(&self.metrics));
         let job = move || {
             // In the meantime more from this address may have been wrong; then it is called off.
@@ -271,7 +272,7 @@ impl Judge {
             leader.complete(&outcome);
         };
         let familiar = self.addresses.is_familiar(client);
-        let slot = self.pool.enter(client, familiar, job);
+        let slot = self.pool.enter(turn, familiar, job);
         waiter.keep(slot.map_err(|Full(retry_after)| Verdict::Busy(retry_after))?);
         Ok(())
     }

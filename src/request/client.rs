@@ -1,6 +1,7 @@
 //! Who asks, as far as fairness goes: the address that nginx names, or the network that a customer
 //! of an IPv6 provider gets.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::request::Field;
@@ -13,8 +14,10 @@ pub enum Client {
     /// The first 64 bits of an IPv6 address. Whoever has one address has all that begin so
     /// (RFC 6177, section 2), and could guess from each of them.
     V6([u8; 8]),
-    /// nginx names none, or nothing that is an address. All of these count as one.
+    /// nginx names none, or nothing that is an address. It has no strikes: they would be everybody's.
     Unknown,
+    /// In the queue, the claimed name stands for an address that is not known; a hash of it.
+    Name(u64),
 }
 
 impl Client {
@@ -33,7 +36,20 @@ impl Client {
     pub fn network(self) -> Self {
         match self {
             Self::V6([a, b, c, d, e, f, ..]) => Self::V6([a, b, c, d, e, f, 0, 0]),
-            Self::V4(_) | Self::Unknown => self,
+            Self::V4(_) | Self::Unknown | Self::Name(_) => self,
+        }
+    }
+
+    /// Who takes turns for a password that claims this name.
+    #[must_use]
+    pub fn or_name(self, claimed: &[u8]) -> Self {
+        match self {
+            Self::Unknown => {
+                let mut name = DefaultHasher::new();
+                name.write(claimed);
+                Self::Name(name.finish())
+            }
+            Self::V4(_) | Self::V6(_) | Self::Name(_) => self,
         }
     }
 }
@@ -84,5 +100,14 @@ mod tests {
         let turns = |text: &str| Client::V6(v6(text)).network();
         assert_eq!(turns("2001:db8:1:2::1"), turns("2001:db8:1:ffff::1"));
         assert_ne!(turns("2001:db8:1:2::1"), turns("2001:db8:2:2::1"));
+    }
+
+    #[test]
+    fn the_name_counts_only_where_no_address_is_known() {
+        let v4 = Client::V4([192, 0, 2, 7]);
+        assert_eq!(v4.or_name(b"alice"), v4);
+        let [alice, bob] = [&b"alice"[..], b"bob"].map(|name| Client::Unknown.or_name(name));
+        assert_ne!(alice, bob);
+        assert_eq!(alice, Client::Unknown.or_name(b"alice").network());
     }
 }

@@ -1,5 +1,5 @@
-//! Which job is next: networks take turns, and those from which somebody has logged in lately go
-//! before all others. Pure: no threads, no locks, no clock.
+//! Which job is next: networks take turns (claimed names where no address is known), and those from
+//! which somebody has logged in lately go before all others. Pure: no threads, no locks, no clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

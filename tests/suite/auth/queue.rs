@@ -228,8 +228,13 @@ fn who_hangs_up_gives_the_place_up() {
 #[test]
 fn nginx_passes_refusals_and_hang_ups_on() {
     let gate = one_thread(&["--strikes", "2", "--strike-seconds", "2", "--queue", "1"]);
-    let nginx = Nginx::start(&gated(&gate.socket(), ""));
-    let ask = |password: &str| nginx.ask("GET /file", &[&authorization("alice", password)]);
+    let known = "set_real_ip_from unix:; real_ip_header X-Test-Address;";
+    let nginx = Nginx::start(&gated(&gate.socket(), known));
+    let address = "X-Test-Address: 192.0.2.1";
+    let ask = |password: &str| {
+        let authorization = authorization("alice", password);
+        nginx.ask("GET /file", &[&authorization, address])
+    };
     for guess in ["1", "2"] {
         assert_eq!(ask(guess).status, 401);
     }
@@ -253,4 +258,40 @@ fn nginx_passes_refusals_and_hang_ups_on() {
     let answer = ask("x");
     check_refusal(&answer, 503, "UNAVAILABLE");
     assert!(seconds(&answer) >= 1);
+}
+
+/// Without an address nobody is struck, and a flood under one name does not hold up another name.
+#[test]
+fn without_an_address_turns_are_taken_by_claimed_name() {
+    let gate = Gate::start(
+        &users(),
+        &[
+            "--hash-threads",
+            "1",
+            "--strikes",
+            "1",
+            "--queue",
+            "16",
+            "--front",
+            "gateway-fabric",
+        ],
+    );
+    let ask = |user: &str, password: &str| {
+        // What this front does not set is not read.
+        let mut one = ask_and_hold(&Target::Tcp(gate.tcp), "192.0.2.1", user, password);
+        one.read(false).unwrap()
+    };
+    for guess in 0..20 {
+        check(&ask("alice", &guess.to_string()), 401, "bad-credentials");
+    }
+    let _busy = occupy(&gate);
+    let target = Target::Tcp(gate.tcp);
+    let flood: Vec<_> = (0..16)
+        .map(|n| ask_and_hold(&target, "192.0.2.1", "slow", &n.to_string()))
+        .collect();
+    eventually("the queue is full", PATIENCE, || waiting(&gate) == 16);
+    let hashes = gate.hashes();
+    check(&ask("alice", "secret"), 204, "ok");
+    assert!(gate.hashes() <= hashes + 3);
+    drop(flood);
 }
