@@ -1,6 +1,9 @@
 //! Which job is next: networks take turns (claimed names where no address is known), and those from
 //! which somebody has logged in lately go before all others. Pure: no threads, no locks, no clock.
 
+#[cfg(test)]
+mod simulation;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::request::client::Client;
