@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,17 +34,20 @@ pub(crate) struct Addresses {
     /// How many passwords of each address are being hashed; no more than there are threads.
     trials: Mutex<HashMap<Client, u32>>,
     trial_ended: Condvar,
-    /// How many refusals each address has had in this second.
-    refusals: Cache<Client, Arc<AtomicU32>>,
     tarpit: Semaphore,
 }
 
-/// Distinct wrong passwords of one address.
-#[derive(Clone, Copy)]
+/// Distinct wrong passwords of one address, and what came of them.
+#[derive(Clone)]
 struct Strikes {
     count: u32,
     last: Instant,
+    refusals: Arc<Refusals>,
 }
+
+/// In which second an address has been refused last, and how often in that second.
+#[derive(Debug, Default)]
+struct Refusals(AtomicU64);
 
 /// From where, and in which minute, a remembered password was last used. With it an address is
 /// kept familiar once a minute, and not at each request.
@@ -61,10 +64,14 @@ impl Addresses {
                 .max_capacity(MOST_ADDRESSES)
                 .time_to_idle(FAMILIAR)
                 .build(),
-            strikes: newest_for(allowance.lifetime),
+            strikes: Cache::builder()
+                .max_capacity(MOST_ADDRESSES)
+                .time_to_live(allowance.lifetime)
+                // The newest stays: a flood of addresses must not keep one more from being counted.
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             trials: Mutex::default(),
             trial_ended: Condvar::new(),
-            refusals: newest_for(HOLD),
             tarpit: Semaphore::new(MOST_HELD),
         }
     }
@@ -121,14 +128,14 @@ impl Addresses {
     /// Holds a refusal back where an address asks for more of them than any honest client would, so
     /// that it keeps neither nginx nor us from those who are allowed.
     pub(crate) async fn hold_back(&self, client: Client) {
-        if let Some(_held) = self.tarpit(client) {
+        if let Some(_held) = self.tarpit(client, self.start.elapsed().as_secs()) {
             sleep(HOLD).await;
         }
     }
 
-    fn tarpit(&self, client: Client) -> Option<SemaphorePermit<'_>> {
-        let refused = self.refusals.get_with(client, Arc::default);
-        let is_flood = refused.fetch_add(1, Ordering::Relaxed) >= BURST;
+    fn tarpit(&self, client: Client, second: u64) -> Option<SemaphorePermit<'_>> {
+        let refusals = self.strikes.get(&client)?.refusals;
+        let is_flood = refusals.count(second) > BURST;
         is_flood.then(|| self.tarpit.try_acquire().ok()).flatten()
     }
 
@@ -136,10 +143,14 @@ impl Addresses {
         let entry = self.strikes.entry(client);
         entry.and_upsert_with(|known| {
             let known = known.map(moka::Entry::into_value);
-            let before = known.filter(|known| self.left(*known, now).is_some());
+            let before = known.filter(|known| self.left(known, now).is_some());
+            let (count, refusals) = before
+                .map(|before| (before.count, before.refusals))
+                .unwrap_or_default();
             Strikes {
-                count: before.map_or(0, |before| before.count).saturating_add(1),
+                count: count.saturating_add(1),
                 last: now,
+                refusals,
             }
         });
     }
@@ -147,13 +158,14 @@ impl Addresses {
     fn wait_at(&self, client: Client, now: Instant) -> Option<Duration> {
         let strikes = self.strikes.get(&client)?;
         let allowed = self.allowed(client);
-        self.left(strikes, now).filter(|_| strikes.count >= allowed)
+        self.left(&strikes, now)
+            .filter(|_| strikes.count >= allowed)
     }
 
     /// How many more passwords may be wrong, if any.
     fn strikes_left(&self, client: Client, now: Instant) -> Option<u32> {
         let strikes = self.strikes.get(&client);
-        let strikes = strikes.filter(|strikes| self.left(*strikes, now).is_some());
+        let strikes = strikes.filter(|strikes| self.left(strikes, now).is_some());
         let count = strikes.map_or(0, |strikes| strikes.count);
         let left = self.allowed(client).saturating_sub(count);
         (left > 0).then_some(left)
@@ -170,10 +182,23 @@ impl Addresses {
     }
 
     /// How long strikes still count, if they do.
-    fn left(&self, strikes: Strikes, now: Instant) -> Option<Duration> {
+    fn left(&self, strikes: &Strikes, now: Instant) -> Option<Duration> {
         let age = now.saturating_duration_since(strikes.last);
         let left = self.allowance.lifetime.saturating_sub(age);
         (!left.is_zero()).then_some(left)
+    }
+}
+
+impl Refusals {
+    /// Counts one, and says how many there have been in this second.
+    fn count(&self, second: u64) -> u64 {
+        let count = |known: u64| known.max(second << u32::BITS).saturating_add(1);
+        let known = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+                Some(count(known))
+            });
+        count(known.unwrap_or_default()) & u64::from(u32::MAX)
     }
 }
 
@@ -205,16 +230,6 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// What is forgotten this long after it was written. Where it is full the newest stays: a flood of
-/// addresses must not keep one more from being counted.
-fn newest_for<T: Clone + Send + Sync + 'static>(lifetime: Duration) -> Cache<Client, T> {
-    Cache::builder()
-        .max_capacity(MOST_ADDRESSES)
-        .time_to_live(lifetime)
-        .eviction_policy(EvictionPolicy::lru())
-        .build()
-}
-
 /// Tells addresses apart. Where two look alike, the second one may miss being kept familiar.
 fn mark(client: Client) -> Option<u32> {
     match client {
@@ -234,7 +249,7 @@ const FAMILIAR: Duration = Duration::from_secs(3600);
 const FAMILIAR_FACTOR: u32 = 10;
 /// So many refusals of one address a second are at once: docker repeats a wrong password about a
 /// hundred times a push.
-const BURST: u32 = 100;
+const BURST: u64 = 100;
 /// Longer, and clients give up and try again.
 const HOLD: Duration = Duration::from_secs(1);
 /// At the same time. nginx has some hundred connections at the least; each of these takes two of
@@ -351,13 +366,17 @@ mod tests {
     #[test]
     fn a_burst_is_at_once_and_a_flood_is_held_back_up_to_a_bound() {
         let addresses = addresses();
-        for number in 0..BURST {
-            assert!(addresses.tarpit(CLIENT).is_none(), "{number}");
+        strike(&addresses, CLIENT);
+        for second in [0, 1, 7] {
+            let tarpit = || addresses.tarpit(CLIENT, second);
+            for number in 0..BURST {
+                assert!(tarpit().is_none(), "{number}");
+            }
+            let held: Vec<_> = (0..1000).filter_map(|_| tarpit()).collect();
+            assert_eq!(held.len(), MOST_HELD);
+            drop(held);
+            assert!(tarpit().is_some());
         }
-        let held: Vec<_> = (0..1000).filter_map(|_| addresses.tarpit(CLIENT)).collect();
-        assert_eq!(held.len(), MOST_HELD);
-        assert!(addresses.tarpit(OTHER).is_none());
-        drop(held);
-        assert!(addresses.tarpit(CLIENT).is_some());
+        assert!(addresses.tarpit(OTHER, 7).is_none());
     }
 }
