@@ -178,10 +178,8 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     location.check_header("X-Real-IP", "$remote_addr");
     location.check_header("X-Original-Method", "$request_method");
     location.check_header("X-Original-URI", "$request_uri");
-    if !scope.passes_headers() {
-        location.check_header("Authorization", "$http_authorization");
-        location.check_header("User-Agent", "$http_user_agent");
-    }
+    location.check_header("Authorization", "$http_authorization");
+    location.check_header("User-Agent", "$http_user_agent");
     if known.has_repositories {
         location.check_header("X-Original-Content-Type", "$htgate_content_type");
     }

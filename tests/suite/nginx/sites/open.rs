@@ -177,6 +177,38 @@ pub(super) const SHAPES: &[Shape] = &[
         remedies: &[("location  /auth", "location = /auth")],
         ..SHAPE
     },
+    Shape {
+        name: "a gate by hand with nothing in it",
+        http: "error_page 502 504 =200 /50x.html;\n",
+        server: "auth_request /auth;\nlocation /auth {\nproxy_pass http://htgate/auth; }",
+        fault: Fault::OpenWhileAway("/file.txt"),
+        found: &[
+            ("body-limit", "location /auth {"),
+            ("body-passed", "location /auth {"),
+            ("body-passed", "location /auth {"),
+            ("client-headers", "location /auth {"),
+            ("error-page", "error_page 502 504 =200"),
+            ("missing-header", "location /auth {"),
+            ("missing-header", "location /auth {"),
+            ("missing-header", "location /auth {"),
+            ("missing-header", "location /auth {"),
+            ("missing-header", "location /auth {"),
+            ("missing-internal", "location /auth {"),
+            ("no-keepalive", "location /auth {"),
+            ("no-keepalive", "location /auth {"),
+        ],
+        remedies: &[(
+            "proxy_pass http://htgate/auth; }",
+            "proxy_pass http://htgate/auth; client_max_body_size 0; proxy_pass_request_body off;
+            proxy_set_header Content-Length ''; proxy_pass_request_headers off;
+            error_page 599 /none; proxy_set_header Authorization $http_authorization;
+            proxy_set_header User-Agent $http_user_agent; proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Original-Method $request_method; internal;
+            proxy_set_header X-Original-URI $request_uri; proxy_http_version 1.1;
+            proxy_set_header Connection ''; }",
+        )],
+        ..SHAPE
+    },
     // What becomes of a refusal.
     Shape {
         name: "a login page instead of the challenge",
