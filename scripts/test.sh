@@ -26,8 +26,8 @@ if docker info >/dev/null 2>&1; then
 else
     skipped='the tests with Docker: there is no engine to talk to ("docker info" fails)'
 fi
-# Most tests wait for a file, a clock or another program: with one thread a core, cores would idle.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * $(nproc)))}"
+# Most tests wait for a file, a clock or another program: with one a core, cores would idle.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}"
 cargo test --locked
 if [ -n "$skipped" ]; then
     echo "SKIPPED $skipped"

@@ -62,7 +62,14 @@ fn start(limit: &str, options: &[&str]) -> Gate {
     setrlimit(Resource::Nofile, raised).unwrap();
     // A hash of this cost does not end while a test lasts.
     let slow = quick().replace("alice:$2y$04$", "slow:$2y$24$");
-    let gate = ["--hash-threads", "1", "--max-bcrypt-cost", "24"];
+    let gate = [
+        "--hash-threads",
+        "1",
+        "--max-bcrypt-cost",
+        "24",
+        "--queue-seconds",
+        "3600",
+    ];
     Gate::start_limited(&(quick() + &slow), limit, &[&gate, options].concat())
 }
 
