@@ -30,19 +30,20 @@ pub(crate) struct Addresses {
     start: Instant,
     /// Those with a right password in the last hour.
     familiar: Cache<Client, ()>,
-    strikes: Cache<Client, Strikes>,
+    strikes: Cache<Client, Arc<Strikes>>,
     /// How many passwords of each address are being hashed; no more than there are threads.
     trials: Mutex<HashMap<Client, u32>>,
     trial_ended: Condvar,
     tarpit: Semaphore,
 }
 
-/// Distinct wrong passwords of one address, and what came of them.
-#[derive(Clone)]
+/// Distinct wrong passwords of one address, and what came of them. Changed in its place: the cache
+/// frees what is replaced only when no thread that hashes, and waits for a core, is inside it.
+#[derive(Debug, Default)]
 struct Strikes {
-    count: u32,
-    last: Instant,
-    refusals: Arc<Refusals>,
+    /// When the last one was, in milliseconds since the start, and in the lowest bits how many count.
+    counted: AtomicU64,
+    refusals: Refusals,
 }
 
 /// In which second an address has been refused last, and how often in that second.
@@ -66,7 +67,7 @@ impl Addresses {
                 .build(),
             strikes: Cache::builder()
                 .max_capacity(MOST_ADDRESSES)
-                .time_to_live(allowance.lifetime)
+                .time_to_idle(allowance.lifetime)
                 // The newest stays: a flood of addresses must not keep one more from being counted.
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
@@ -134,41 +135,38 @@ impl Addresses {
     }
 
     fn tarpit(&self, client: Client, second: u64) -> Option<SemaphorePermit<'_>> {
-        let refusals = self.strikes.get(&client)?.refusals;
-        let is_flood = refusals.count(second) > BURST;
+        let is_flood = self.strikes.get(&client)?.refusals.count(second) > BURST;
         is_flood.then(|| self.tarpit.try_acquire().ok()).flatten()
     }
 
     fn strike_at(&self, client: Client, now: Instant) {
-        let entry = self.strikes.entry(client);
-        entry.and_upsert_with(|known| {
-            let known = known.map(moka::Entry::into_value);
-            let before = known.filter(|known| self.left(known, now).is_some());
-            let (count, refusals) = before
-                .map(|before| (before.count, before.refusals))
-                .unwrap_or_default();
-            Strikes {
-                count: count.saturating_add(1),
-                last: now,
-                refusals,
-            }
+        let strikes = self.strikes.get_with(client, Arc::default);
+        let now = self.milliseconds(now);
+        let _ = (strikes.counted).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+            let (last, count) = unpack(known);
+            let before = self.left(last, now).map_or(0, |_| count);
+            Some(now << COUNT_BITS | u64::from(before + 1).min(MOST_COUNTED))
         });
     }
 
     fn wait_at(&self, client: Client, now: Instant) -> Option<Duration> {
-        let strikes = self.strikes.get(&client)?;
-        let allowed = self.allowed(client);
-        self.left(&strikes, now)
-            .filter(|_| strikes.count >= allowed)
+        let (left, count) = self.counting(client, now)?;
+        (count >= self.allowed(client)).then_some(left)
     }
 
     /// How many more passwords may be wrong, if any.
     fn strikes_left(&self, client: Client, now: Instant) -> Option<u32> {
-        let strikes = self.strikes.get(&client);
-        let strikes = strikes.filter(|strikes| self.left(strikes, now).is_some());
-        let count = strikes.map_or(0, |strikes| strikes.count);
+        let count = self.counting(client, now).map_or(0, |(_, count)| count);
         let left = self.allowed(client).saturating_sub(count);
         (left > 0).then_some(left)
+    }
+
+    /// How long strikes still count, and how many, if any do.
+    fn counting(&self, client: Client, now: Instant) -> Option<(Duration, u32)> {
+        let known = self.strikes.get(&client)?.counted.load(Ordering::Relaxed);
+        let (last, count) = unpack(known);
+        let left = self.left(last, self.milliseconds(now))?;
+        Some((left, count))
     }
 
     fn allowed(&self, client: Client) -> u32 {
@@ -182,11 +180,20 @@ impl Addresses {
     }
 
     /// How long strikes still count, if they do.
-    fn left(&self, strikes: &Strikes, now: Instant) -> Option<Duration> {
-        let age = now.saturating_duration_since(strikes.last);
+    fn left(&self, last: u64, now: u64) -> Option<Duration> {
+        let age = Duration::from_millis(now.saturating_sub(last));
         let left = self.allowance.lifetime.saturating_sub(age);
         (!left.is_zero()).then_some(left)
     }
+
+    fn milliseconds(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_millis() as u64
+    }
+}
+
+/// When the last strike was, and how many count.
+fn unpack(counted: u64) -> (u64, u32) {
+    (counted >> COUNT_BITS, (counted & MOST_COUNTED) as u32)
 }
 
 impl Refusals {
@@ -241,6 +248,9 @@ fn mark(client: Client) -> Option<u32> {
     }
 }
 
+/// Of [`Strikes::counted`]; the others are for 34 years.
+const COUNT_BITS: u32 = 24;
+const MOST_COUNTED: u64 = (1 << COUNT_BITS) - 1;
 /// On each list.
 const MOST_ADDRESSES: u64 = 100_000;
 /// How long an address stays familiar after its last allowed request.
