@@ -196,13 +196,14 @@ pub(super) const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        // As many as there are requests of clients, and not one more.
+        // As many as there are requests of clients, and not one more. nginx may still be closing the
+        // connection of one when the next one comes.
         lines: "limit_req zone=requests burst=4 nodelay; limit_conn connections 1;
             limit_req_status 403; limit_conn_status 403;
             limit_req_log_level info; limit_conn_log_level info;
             limit_req_dry_run off; limit_conn_dry_run off;",
         http: "limit_req_zone $server_name zone=requests:1m rate=1r/m;
-            limit_conn_zone $server_name zone=connections:1m;",
+            limit_conn_zone $connection zone=connections:1m;",
         ..ROW
     },
     Row {
