@@ -263,8 +263,8 @@ fn the_shipped_site_example_works() {
     let site = shipped("site-example.conf", &gate.socket())
         .replace("listen 443 ssl;", "listen {listen};")
         .replace("ssl_certificate", "# ssl_certificate")
-        .replace("/var/www/site", "{folder}/root")
-        .replace("/var/www/half", "{folder}/root")
+        .replace("/var/www/site", "{folder}/www")
+        .replace("/var/www/half", "{folder}/www")
         .replace(
             "http://127.0.0.1:3000",
             "http://unix:{folder}/application.sock",
@@ -276,7 +276,7 @@ fn the_shipped_site_example_works() {
         shipped("htgate.conf", &gate.socket())
     );
     let nginx = Nginx::start(&http);
-    let root = nginx.folder.path().join("root");
+    let root = nginx.folder.path().join("www");
     for (folder, file) in [("public", "open"), ("private", "closed")] {
         fs::create_dir(root.join(folder)).unwrap();
         fs::write(root.join(folder).join(file), format!("{file}\n")).unwrap();
@@ -306,7 +306,7 @@ fn the_shipped_site_example_works() {
 #[test]
 fn the_http_file_alone_is_a_valid_configuration() {
     let gate = Gate::start(&line("alice", "secret", 4), &[]);
-    let server = "server { listen {listen}; root {folder}/root; access_log {folder}/a htgate; }";
+    let server = "server { listen {listen}; root {folder}/www; access_log {folder}/a htgate; }";
     let nginx = Nginx::start(&format!(
         "{}\n{server}",
         shipped("htgate.conf", &gate.socket())
@@ -350,7 +350,7 @@ fn the_same_verdicts_as_nginx_auth_basic() {
     for file in files {
         let gate = Gate::start(&file, &[]);
         let basic_server = format!(
-            "server {{ listen {{listen}}; root {{folder}}/root;
+            "server {{ listen {{listen}}; root {{folder}}/www;
              auth_basic htgate; auth_basic_user_file {}; }}",
             gate.users().display()
         );

@@ -33,7 +33,7 @@ impl Nginx {
     pub fn try_start(http: &str, fill: impl FnOnce(&Path)) -> Result<Self, String> {
         let folder = folder();
         let place = folder.path().display().to_string();
-        let root = folder.path().join("root");
+        let root = folder.path().join("www");
         fs::create_dir(&root).unwrap();
         fs::write(root.join("file"), "content\n").unwrap();
         fill(&root);
@@ -140,7 +140,7 @@ pub const INCLUDED: [&str; 4] = [
 pub fn gated(socket: &Path, server_lines: &str) -> String {
     let socket: PathBuf = socket.into();
     format!(
-        "{}\nserver {{ listen {{listen}}; root {{folder}}/root;\n{}\n{server_lines} }}",
+        "{}\nserver {{ listen {{listen}}; root {{folder}}/www;\n{}\n{server_lines} }}",
         shipped("htgate.conf", &socket),
         shipped("htgate-server.conf", &socket),
     )

@@ -29,7 +29,7 @@ const LIMITS: Limits = Limits {
 fn auth_basic(users: &[u8]) -> Nginx {
     let nginx = Nginx::start(
         "error_log {folder}/error.log crit; access_log off;
-        server { listen {listen}; root {folder}/root; keepalive_requests 1000000;
+        server { listen {listen}; root {folder}/www; keepalive_requests 1000000;
             auth_basic test; auth_basic_user_file {folder}/users; }",
     );
     fs::write(nginx.folder.path().join("users"), users).unwrap();

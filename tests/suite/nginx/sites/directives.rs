@@ -58,7 +58,7 @@ fn serve(
          upstream app {{ server unix:{{folder}}/app.sock; }}
          server {{ listen unix:{{folder}}/app.sock; access_log {{folder}}/app.log uri; location / {{
              mirror off; limit_rate 0; return 204; }} }}
-         server {{ listen {{listen}}; server_name site.test; root {{folder}}/root;
+         server {{ listen {{listen}}; server_name site.test; root {{folder}}/www;
              include htgate-server.conf; include htgate-token.conf;
              {server}
              location = /file.txt {{ client_max_body_size 0; limit_rate 0;

@@ -240,7 +240,7 @@ pub(super) const SITES: &[Site] = &[
         name: "an application's x-accel-redirect",
         server: r"include htgate-server.conf;
             rewrite ^/download/(.*)$ /internal/$1 last;
-            location /internal/ { internal; alias {folder}/root/private/; }",
+            location /internal/ { internal; alias {folder}/www/private/; }",
         closed: &[("/download/file.txt", "file private/file.txt")],
         ..SITE
     },

@@ -69,7 +69,7 @@ pub(super) fn text(
              return 200 \"{SECRET} app $request_uri user=$http_x_user\\n\"; }} 
              location /missing {{ return 404; }} location /broken {{ return 502; }} }}
          {other}
-         server {{ listen {{listen}}; server_name site.test; root {{folder}}/root;
+         server {{ listen {{listen}}; server_name site.test; root {{folder}}/www;
          index index.html index.php;\n{server} }}"
     );
     shipped_with(&text, change).replace("{php}", &format!("unix:{}", fastcgi.display()))

@@ -135,7 +135,7 @@ pub(super) const SITES: &[Site] = &[
     },
     Site {
         name: "several servers, one without the gate",
-        http: r"server { listen {listen}; server_name open.test; root {folder}/root/public; }
+        http: r"server { listen {listen}; server_name open.test; root {folder}/www/public; }
             server { listen {listen}; server_name api.test; include htgate-server.conf;
                 rewrite ^/(.*)$ /v1/$1; location / { proxy_pass http://app; } }",
         server: "include htgate-server.conf;",
@@ -149,7 +149,7 @@ pub(super) const SITES: &[Site] = &[
     Site {
         name: "certificates are renewed without a password",
         server: r"include htgate-server.conf;
-            location ^~ /.well-known/acme-challenge/ { auth_request off; alias {folder}/root/public/; }
+            location ^~ /.well-known/acme-challenge/ { auth_request off; alias {folder}/www/public/; }
             location / { proxy_pass http://app; }",
         closed: &[("/orders", "app"), ("/.well-known/other", "app")],
         open: &[("/.well-known/acme-challenge/open.txt", "file")],

@@ -5,22 +5,22 @@ use crate::nginx::sites::open::{Fault, SHAPE, Shape};
 pub(super) const SHAPES: &[Shape] = &[
     Shape {
         name: "an open copy of the root",
-        http: "server { listen {listen}; server_name copy.test;\nroot {folder}/root; }",
+        http: "server { listen {listen}; server_name copy.test;\nroot {folder}/www; }",
         server: "include htgate-server.conf;",
         fault: Fault::Open("//copy.test/file.txt"),
-        found: &[("bypass", "root {folder}/root; }")],
+        found: &[("bypass", "root {folder}/www; }")],
         remedies: &[(
-            "root {folder}/root; }",
-            "include htgate-server.conf; root {folder}/root; }",
+            "root {folder}/www; }",
+            "include htgate-server.conf; root {folder}/www; }",
         )],
         ..SHAPE
     },
     Shape {
         name: "an open copy of one gated location",
-        http: "server { listen {listen}; server_name copy.test; location /x/ {\nalias {folder}/root/private/; } }",
+        http: "server { listen {listen}; server_name copy.test; location /x/ {\nalias {folder}/www/private/; } }",
         server: "include htgate-locations.conf; location ^~ /private/ { include htgate-gate.conf; }",
         fault: Fault::Open("//copy.test/x/file.txt"),
-        found: &[("bypass", "alias {folder}/root/private/; } }")],
+        found: &[("bypass", "alias {folder}/www/private/; } }")],
         remedies: &[(
             "server_name copy.test;",
             "server_name copy.test; include htgate-server.conf;",
@@ -29,9 +29,9 @@ pub(super) const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "an open copy of one gated location, in its own server",
-        server: "include htgate-locations.conf;\nlocation ^~ /private/ { include htgate-gate.conf; }\nlocation /copy/ {\nalias {folder}/root/private/; }",
+        server: "include htgate-locations.conf;\nlocation ^~ /private/ { include htgate-gate.conf; }\nlocation /copy/ {\nalias {folder}/www/private/; }",
         fault: Fault::Open("/copy/file.txt"),
-        found: &[("bypass", "alias {folder}/root/private/; }")],
+        found: &[("bypass", "alias {folder}/www/private/; }")],
         remedies: &[(
             "include htgate-locations.conf;",
             "include htgate-server.conf;",
@@ -255,7 +255,7 @@ pub(super) const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "certificates that cannot be renewed",
-        server: "include htgate-server.conf;\nlocation /.well-known/acme-challenge/ { root {folder}/root/public; }",
+        server: "include htgate-server.conf;\nlocation /.well-known/acme-challenge/ { root {folder}/www/public; }",
         fault: Fault::Broken("/.well-known/acme-challenge/x"),
         found: &[("acme", "location /.well-known/acme-challenge/ {")],
         remedies: &[(
