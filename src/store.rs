@@ -27,6 +27,8 @@ pub(crate) struct Files {
     pub users: Arc<Users>,
     /// Another one whenever the users change, and only then.
     pub users_number: u64,
+    /// How many lines of the users file are faulty, and what is wrong with the first.
+    pub faulty_lines: Option<Arc<str>>,
     pub rules: Arc<Rules>,
     /// The signer of tokens, if there is one.
     pub signer: Option<Arc<Signer>>,

@@ -83,6 +83,7 @@ rules! {
     NoUsers, "no-users", Error;
     FaultyLine, "faulty-line", Error;
     Duplicate, "duplicate", Error;
+    OddName, "odd-name", Error;
     Readable, "readable", Error;
     Writable, "writable", Error;
     WeakFormat, "weak-format", Note;

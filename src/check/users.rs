@@ -29,6 +29,7 @@ pub(crate) fn lines(
     for error in errors.first() {
         let rule = match error.fault {
             LineFault::Duplicate => CheckRule::Duplicate,
+            LineFault::Odd(_) => CheckRule::OddName,
             _ => CheckRule::FaultyLine,
         };
         let fault = Fault::from(error.fault).at(error.line);
@@ -39,7 +40,7 @@ pub(crate) fn lines(
     };
     let untold = errors.count() - errors.first().len() as u64;
     if untold > 0 {
-        let what = format!("{untold} more lines are left out");
+        let what = format!("{untold} more lines are faulty");
         tell(CheckRule::FaultyLine, what, "is this a users file?");
     }
     if users.count() == 0 {

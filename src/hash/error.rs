@@ -37,13 +37,21 @@ pub enum HashError {
     Unsupported(&'static str),
     /// No format that htpasswd files have.
     Unknown,
+    /// Not even the mark of one.
+    Unmarked,
 }
+
+/// What helps where a hash cannot be used.
+pub const NEW_PASSWORD: &str = "set a new password with 'htpasswd -B -C 10 FILE USER'";
 
 impl From<HashError> for Fault {
     fn from(error: HashError) -> Self {
-        let rehash = "set a new password with 'htpasswd -B FILE USER'";
+        let rehash = NEW_PASSWORD;
         let what = match error {
-            HashError::Empty => "the hash is empty",
+            HashError::Empty => {
+                let what = "the hash is empty, as where a shell reads '$...' in double quotes";
+                return Self::new(what, rehash);
+            }
             HashError::FlawedBcrypt => "the bcrypt variants $2$ and $2x$ are flawed and refused",
             HashError::BadCost => "the bcrypt cost is not two digits from 04 to 31",
             HashError::TooCostly { cost, limit } => {
@@ -71,6 +79,7 @@ impl From<HashError> for Fault {
                 return Self::new(format!("{format} hashes are not supported"), rehash);
             }
             HashError::Unknown => "the hash has an unknown format",
+            HashError::Unmarked => "this is not a hash, and may be the password itself",
         };
         Self::new(what, rehash)
     }
@@ -99,6 +108,7 @@ mod tests {
             HashError::Des,
             HashError::Unsupported("yescrypt"),
             HashError::Unknown,
+            HashError::Unmarked,
         ];
         for error in errors {
             let text = Fault::from(error).to_string();

@@ -48,14 +48,20 @@ impl Kind {
     pub fn is_weak(self) -> bool {
         match self {
             Self::Bcrypt { cost } => cost < WEAK_BCRYPT_COST,
-            Self::Md5Crypt { .. } | Self::Sha | Self::SaltedSha | Self::Plain => true,
-            Self::Apr1 { .. } | Self::Sha256Crypt { .. } | Self::Sha512Crypt { .. } => false,
+            Self::Sha256Crypt { rounds, .. } | Self::Sha512Crypt { rounds, .. } => {
+                rounds < WEAK_SHA_CRYPT_ROUNDS
+            }
+            // Both MD5 formats are 1,000 rounds of MD5, and the rest is one digest or none.
+            Self::Apr1 { .. } | Self::Md5Crypt { .. } => true,
+            Self::Sha | Self::SaltedSha | Self::Plain => true,
         }
     }
 }
 
 /// bcrypt costs under this load with a warning.
 pub const WEAK_BCRYPT_COST: u8 = 10;
+/// SHA-crypt with fewer rounds than crypt(5)'s default loads with a warning.
+const WEAK_SHA_CRYPT_ROUNDS: u32 = 5000;
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,8 +103,8 @@ mod tests {
         let rows = [
             (Kind::Bcrypt { cost: 9 }, "bcrypt cost 9", true),
             (Kind::Bcrypt { cost: 10 }, "bcrypt cost 10", false),
-            (Kind::Apr1 { salt: 8 }, "apr1 (MD5)", false),
-            (Kind::Apr1 { salt: 2 }, "apr1 (MD5), salt of 2", false),
+            (Kind::Apr1 { salt: 8 }, "apr1 (MD5)", true),
+            (Kind::Apr1 { salt: 2 }, "apr1 (MD5), salt of 2", true),
             (Kind::Md5Crypt { salt: 8 }, "MD5 crypt", true),
             (
                 Kind::Sha256Crypt {
@@ -114,7 +120,7 @@ mod tests {
                     salt: 8,
                 },
                 "SHA-512 crypt with 1000 rounds, salt of 8",
-                false,
+                true,
             ),
             (Kind::Sha, "{SHA}", true),
             (Kind::SaltedSha, "{SSHA}", true),

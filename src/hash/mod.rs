@@ -11,17 +11,19 @@ mod ldap;
 mod md5_crypt;
 mod plain;
 mod sha_crypt;
+mod unusable;
 
 use std::fmt;
 
 pub use self::bcrypt::{Bcrypt, KEY as BCRYPT_KEY, SALT as BCRYPT_SALT};
 pub use self::decoy::{DecoySeed, Decoys};
-pub use self::error::HashError;
+pub use self::error::{HashError, NEW_PASSWORD};
 pub use self::kind::{Kind, WEAK_BCRYPT_COST};
 pub use self::ldap::LdapSha;
 pub use self::md5_crypt::Md5Crypt;
 pub use self::plain::Plain;
 pub use self::sha_crypt::ShaCrypt;
+use self::unusable::unusable;
 
 /// A stored hash that is well formed and that this service is willing to compute.
 ///
@@ -191,37 +193,6 @@ fn bcrypt(rest: &[u8], limits: Limits) -> Result<PasswordHash, HashError> {
 
 const APR1: &[u8] = b"$apr1$";
 const MD5_CRYPT: &[u8] = b"$1$";
-
-/// Why a text without a mark that we know is no hash for us.
-fn unusable(text: &[u8]) -> HashError {
-    const UNSUPPORTED: [(&[u8], &str); 8] = [
-        (b"$y$", "yescrypt"),
-        (b"$gy$", "gost-yescrypt"),
-        (b"$7$", "scrypt"),
-        (b"$argon2", "Argon2"),
-        (b"$sha1$", "PBKDF1-SHA1"),
-        (b"$md5", "Sun MD5"),
-        (b"$3$", "NT"),
-        (b"{CRYPT}", "{CRYPT}"),
-    ];
-    match text {
-        b"" => return HashError::Empty,
-        [b'$', b'2', b'$' | b'x', ..] => return HashError::FlawedBcrypt,
-        _ => (),
-    }
-    let unsupported = UNSUPPORTED.iter().find(|(mark, _)| text.starts_with(mark));
-    if let Some((_, name)) = unsupported {
-        return HashError::Unsupported(name);
-    }
-    let is_crypt_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"./".contains(byte);
-    if text.len() == DES_LENGTH && text.iter().all(is_crypt_byte) {
-        return HashError::Des;
-    }
-    HashError::Unknown
-}
-
-/// Two characters of salt and eleven of digest (crypt(5), "descrypt").
-const DES_LENGTH: usize = 13;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::lines::BYTE_ORDER_MARK;
+use super::cause::{Cause, begins_with_any, is_quoted, trim};
 use crate::Fault;
 use crate::request::credentials::LONGEST_USER;
 
@@ -25,10 +25,6 @@ impl Name {
             let what = "a line that begins with '#' is a comment";
             return Err(Fault::new(what, "choose another name"));
         }
-        if name.starts_with(BYTE_ORDER_MARK) || name.trim_ascii() != name {
-            let what = "the user name begins or ends with something invisible";
-            return Err(Fault::new(what, "leave that out"));
-        }
         Ok(Self(name.into()))
     }
 
@@ -36,6 +32,70 @@ impl Name {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Why nobody can have meant a name, if that is so. It is a user all the same, as for nginx: a line
+/// of another kind of file, with an entry in it.
+pub fn odd(name: &[u8]) -> Option<Cause> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._@".contains(byte);
+    if name.iter().all(is_plain) {
+        return None;
+    }
+    let mut rows = ODD.iter();
+    let (_, what) = rows.find(|(fits, _)| fits(name))?;
+    let remedy = "write the name alone before the colon";
+    Some(Cause { what, remedy })
+}
+
+const ODD: [(fn(&[u8]) -> bool, &str); 5] = [
+    (
+        |name| trim(name) != name || has_invisible(name),
+        "something invisible is part of the user name",
+    ),
+    (is_quoted, "a quote is part of the user name"),
+    (
+        |name| begins_with_any(name, &[b";", b"//", b"--", b"- ", b"* "]),
+        "a mark of lists or comments is part of the user name; only '#' begins a comment",
+    ),
+    (is_assignment, "an assignment is part of the user name"),
+    (
+        |name| {
+            [&b"${"[..], b"{{", b"$("]
+                .iter()
+                .any(|mark| find(name, mark).is_some())
+        },
+        "a placeholder is part of the user name",
+    ),
+];
+
+/// `HTPASSWD=alice`, `export X=alice` and `users = "alice`, but not the `CN=alice` of directories.
+fn is_assignment(name: &[u8]) -> bool {
+    let Some((left, right)) = find(name, b"=").and_then(|at| name.split_at_checked(at)) else {
+        return false;
+    };
+    let is_variable = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+    left.starts_with(b"export ")
+        || left.ends_with(b" ")
+        || begins_with_any(right, &[b"=\"", b"='"])
+        || left.len() > 3 && left.iter().all(is_variable)
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+fn has_invisible(name: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(name);
+    text.chars()
+        .any(|character| character != ' ' && is_invisible(character))
+}
+
+/// Blanks of all kinds, controls, and characters without width or that turn the direction.
+pub(super) fn is_invisible(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 impl fmt::Display for Name {
@@ -80,14 +140,50 @@ mod tests {
             (b"a\nb", Some("control characters")),
             (b"a\x7f", Some("control characters")),
             (long.as_bytes(), Some("over 512 bytes")),
-            (b" a", Some("invisible")),
-            (b"\xef\xbb\xbfa", Some("invisible")),
+            (b" a", None),
         ];
         for (text, expected) in rows {
             let seen = Name::new(text).err().map(|fault| fault.what);
             match (&seen, expected) {
                 (Some(what), Some(part)) => assert!(what.contains(part), "{text:?}: {what}"),
                 _ => assert_eq!(seen.is_some(), expected.is_some(), "{text:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_nobody_can_mean() {
+        let rows = [
+            ("alice", None),
+            ("al ice@example.org", None),
+            ("CN=alice,OU=people", None),
+            ("uid=alice", None),
+            ("EXAMPLE\\alice", None),
+            ("p\u{e4}ivi-1.2_3+x", None),
+            (" alice", Some("invisible")),
+            ("alice\t", Some("invisible")),
+            ("alice\u{a0}", Some("invisible")),
+            ("\u{feff}alice", Some("invisible")),
+            ("al\u{200b}ice", Some("invisible")),
+            ("alice\u{202e}", Some("invisible")),
+            ("\"alice", Some("quote")),
+            ("'alice", Some("quote")),
+            ("\u{201c}alice", Some("quote")),
+            ("- alice", Some("lists")),
+            (";alice", Some("comments")),
+            ("//alice", Some("comments")),
+            ("HTPASSWD=alice", Some("assignment")),
+            ("export USERS=alice", Some("assignment")),
+            ("users = \"alice", Some("assignment")),
+            ("users=\"alice", Some("assignment")),
+            ("${USER}", Some("placeholder")),
+            ("{{ user }}", Some("placeholder")),
+        ];
+        for (name, expected) in rows {
+            let seen = odd(name.as_bytes()).map(|cause| cause.what);
+            match (seen, expected) {
+                (Some(what), Some(part)) => assert!(what.contains(part), "{name:?}: {what}"),
+                _ => assert_eq!(seen.is_some(), expected.is_some(), "{name:?}"),
             }
         }
     }

@@ -27,6 +27,9 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
         snapshot.files.users.count(),
         timestamp(snapshot.since),
     );
+    if let Some(faulty) = &snapshot.files.faulty_lines {
+        body += &format!("faulty lines: {faulty}\n");
+    }
     if let Some(signer) = &snapshot.files.signer {
         let ends = match signer.ends() {
             None => "does not matter".to_owned(),

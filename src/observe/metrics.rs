@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     pub cached_wrong: Gauge,
     pub users: Gauge,
     pub faulty_lines: Gauge,
+    pub first_faulty_line: Gauge,
     /// Includes the first snapshot.
     pub reloads: Counter,
     /// 1 if they are, and otherwise 0.
@@ -93,7 +94,12 @@ impl Metrics {
             faulty_lines: add(
                 all,
                 "faulty_lines",
-                "Lines of the users file that are left out",
+                "Lines of the users file that are left out, or have a name that nobody can mean",
+            ),
+            first_faulty_line: add(
+                all,
+                "first_faulty_line",
+                "The number of the first of them, or 0",
             ),
             last_reload_successful: add(
                 all,

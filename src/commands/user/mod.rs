@@ -6,6 +6,7 @@ mod password;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) use self::options::Command;
@@ -14,13 +15,16 @@ use super::{FAILED, MOST_LINES, complain, print};
 use crate::Fault;
 use crate::files::replace::{Absent, replace};
 use crate::files::stable_read::read_stable;
-use crate::hash::{BCRYPT_SALT, Bcrypt, Limits};
-use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines};
+use crate::hash::{BCRYPT_SALT, Bcrypt};
+use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines, odd};
 
 pub(super) fn run(command: &Command) -> ExitCode {
     let done = match command {
-        Command::Add(new) => write(new, Absent::Make, htpasswd::add),
-        Command::Set(new) => write(new, Absent::Refuse, htpasswd::set),
+        Command::Add(new) => match odd(new.user.name.as_bytes()) {
+            Some(cause) => Err(Fault::from(cause).to_string()),
+            None => write(new, Absent::Make, htpasswd::add, "added"),
+        },
+        Command::Set(new) => write(new, Absent::Refuse, htpasswd::set, "set the password of"),
         Command::Remove(user) => remove(user),
         Command::List(options) => list(options),
         Command::Verify(options) => verify(options),
@@ -28,12 +32,25 @@ pub(super) fn run(command: &Command) -> ExitCode {
     done.unwrap_or_else(|what| complain(what, FAILED))
 }
 
-fn write(
-    new: &NewPassword,
-    absent: Absent,
-    edit: impl Fn(&[u8], &Name, &str) -> Result<Vec<u8>, EditError>,
-) -> Result<ExitCode, String> {
+type Edit = fn(&[u8], &Name, &str) -> Result<Vec<u8>, EditError>;
+
+fn write(new: &NewPassword, absent: Absent, edit: Edit, done: &str) -> Result<ExitCode, String> {
     let NamedUser { htpasswd, name } = &new.user;
+    let most = new.limits.limits().map_err(|error| error.to_string())?;
+    let most = most.max_bcrypt_cost;
+    if new.cost > most {
+        let remedy =
+            "use less, or raise that limit with --max-bcrypt-cost or HTGATE_MAX_BCRYPT_COST";
+        return Err(format!(
+            "--cost {} is over max_bcrypt_cost {most}; {remedy}",
+            new.cost
+        ));
+    }
+    // Before anybody types a password for nothing.
+    if absent == Absent::Refuse || htpasswd.exists() {
+        let file = read_file(htpasswd)?;
+        edit(&file, name, ANY_HASH).map_err(|error| about(&new.user, &error))?;
+    }
     let password = if new.generate {
         password::generate()?
     } else {
@@ -42,16 +59,11 @@ fn write(
     let mut salt = [0; BCRYPT_SALT];
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let hash = Bcrypt::of(&password, new.cost, salt).to_text();
-    if replace_file(&new.user, absent, |file| edit(file, name, &hash))? {
+    let is_new = replace_file(&new.user, absent, |file| edit(file, name, &hash))?;
+    report(&new.user, done);
+    if is_new {
         let what = "made this file; see that htgate can read it, by its group";
         complain(format_args!("{}: {what}", htpasswd.display()), 0);
-    }
-    let usual = Limits::default().max_bcrypt_cost;
-    if new.cost > usual {
-        complain(
-            format_args!("htgate refuses costs over {usual}, unless max_bcrypt_cost says more"),
-            0,
-        );
     }
     if new.generate {
         return Ok(print(&[&password[..], b"\n"].concat()));
@@ -63,17 +75,32 @@ fn remove(user: &NamedUser) -> Result<ExitCode, String> {
     replace_file(user, Absent::Refuse, |file| {
         htpasswd::remove(file, &user.name)
     })?;
+    report(user, "removed");
     Ok(ExitCode::SUCCESS)
+}
+
+/// On standard error, as htpasswd does: a generated password stands alone on standard output.
+fn report(NamedUser { htpasswd, name }: &NamedUser, done: &str) {
+    let name = readable(name.as_bytes());
+    complain(format_args!("{}: {done} {name}", htpasswd.display()), 0);
+}
+
+/// What is wrong with this user in this file.
+fn about(NamedUser { htpasswd, name }: &NamedUser, error: &EditError) -> String {
+    let name = readable(name.as_bytes());
+    format!("{}: {name}: {error}", htpasswd.display())
 }
 
 /// Returns whether the file is new.
 fn replace_file(
-    NamedUser { htpasswd, name }: &NamedUser,
+    user: &NamedUser,
     absent: Absent,
     edit: impl Fn(&[u8]) -> Result<Vec<u8>, EditError>,
 ) -> Result<bool, String> {
+    let path = user.htpasswd.display();
+    let name = readable(user.name.as_bytes());
     let edit = |file: &[u8]| edit(file).map_err(|error| format!("{name}: {error}"));
-    replace(htpasswd, absent, edit).map_err(|what| format!("{}: {what}", htpasswd.display()))
+    replace(&user.htpasswd, absent, edit).map_err(|what| format!("{path}: {what}"))
 }
 
 fn list(options: &UsersOptions) -> Result<ExitCode, String> {
@@ -134,22 +161,30 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
 }
 
 fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
-    let reading = read_stable(&options.htpasswd, |_| false, &|| ());
-    let file = reading
-        .map_err(|error| format!("{}: {}", options.htpasswd.display(), error))?
-        .bytes;
+    let file = read_file(&options.htpasswd)?;
     let limits = options.limits.limits().map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }
 
-/// A name without anything that a terminal would act on.
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let reading = read_stable(path, |_| false, &|| ());
+    let reading = reading.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(reading.bytes)
+}
+
+/// A name without anything that a terminal would act on, and in quotes where it does not look like a
+/// name.
 fn readable(name: &[u8]) -> String {
     match std::str::from_utf8(name) {
-        Ok(name) if !name.contains(char::is_control) => name.to_owned(),
+        Ok(text) if odd(name).is_some() => format!("{text:?}"),
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
         _ => name.escape_ascii().to_string(),
     }
 }
+
+/// Stands for any hash, to see whether an edit would be refused.
+const ANY_HASH: &str = "{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=";
 
 /// A longer name pushes its own line to the right, and no other.
 const WIDEST_NAME: usize = 40;

@@ -78,6 +78,9 @@ pub(crate) struct NewPassword {
     /// Generate a password and print it.
     #[arg(long, conflicts_with = "password_stdin")]
     pub generate: bool,
+    /// What htgate accepts.
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// The bcrypt cost, 4 to 17: each step doubles the time of a hash, and of a guess.
     #[arg(long, default_value_t = 10, value_name = "COST",
           value_parser = clap::value_parser!(u8).range(4..=17))]

@@ -55,8 +55,12 @@ impl Current {
     /// file does not. They may be added later.
     pub(super) fn report_state(&self) {
         let snapshot = self.store.read();
-        let Files { users, rules, .. } = &snapshot.files;
+        let files = &snapshot.files;
+        let (users, rules) = (&files.users, &files.rules);
         let mut status = format!("users: {}", users.count());
+        if let Some(faulty) = &files.faulty_lines {
+            status += &format!("; faulty lines: {faulty}");
+        }
         if let Some(trouble) = self.store.trouble() {
             status += &format!("; last reload failed: {}", trouble.what);
         }

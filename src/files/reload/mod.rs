@@ -110,6 +110,7 @@ impl Reload {
         let mut files = Files {
             users: Arc::clone(&users.users),
             users_number: 0,
+            faulty_lines: users.summary(),
             rules: Arc::new(sources.rules),
             signer: None,
         };

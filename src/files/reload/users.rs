@@ -10,7 +10,7 @@ use super::watchdog::Progress;
 use crate::Fault;
 use crate::files::stable_read::is_blank;
 use crate::hash::Limits;
-use crate::htpasswd::{LineErrors, Users};
+use crate::htpasswd::{LineError, LineErrors, Users};
 use crate::observe::metrics::Metrics;
 use crate::store::Files;
 
@@ -33,6 +33,15 @@ impl UsersFile {
             users: Arc::new(users),
             errors,
         })
+    }
+}
+
+impl UsersFile {
+    /// How many lines are faulty, and what is wrong with the first.
+    pub(super) fn summary(&self) -> Option<Arc<str>> {
+        let LineError { line, fault } = self.errors.first().first()?;
+        let (count, fault) = (self.errors.count(), Fault::from(*fault).at(*line));
+        Some(format!("{count}, the first in {fault}").into())
     }
 }
 
@@ -62,6 +71,7 @@ impl Part for UsersFile {
     fn share(&self, files: &mut Files) {
         files.users = Arc::clone(&self.users);
         files.users_number += 1;
+        files.faulty_lines = self.summary();
     }
 
     fn report(&mut self, metrics: &Metrics) {
@@ -69,22 +79,21 @@ impl Part for UsersFile {
         for error in self.errors.first() {
             log::warn!("{path}:{}: {}", error.line, Fault::from(error.fault));
         }
-        let more = self.errors.count() - self.errors.first().len() as u64;
-        if more > 0 {
-            log::warn!("{path}: {more} more lines are left out; fix the first ones and look again");
+        if let Some(summary) = self.summary() {
+            log::warn!("{path}: faulty lines: {summary}");
         }
         let weak = users.kinds().iter().filter(|(kind, _)| kind.is_weak());
         let weak: u64 = weak.map(|(_, count)| count).sum();
         if weak > 0 {
             log::warn!(
                 "{path}: {weak} users have a weakly hashed password, easy to crack if the file is \
-                 stolen; set their passwords again with 'htpasswd -B -C 10 FILE USER'"
+                 stolen; set their passwords again with 'htpasswd -B -C 10 {path} USER'"
             );
         }
         let count = users.count();
         if count == 0 {
             log::warn!(
-                "{path}: no users, so nobody can log in; add one with 'htpasswd -B FILE USER'"
+                "{path}: no users, so nobody can log in; add one with 'htpasswd -B -C 10 {path} USER'"
             );
         }
         let kinds = users.kinds().iter();
@@ -93,5 +102,7 @@ impl Part for UsersFile {
         let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
         metrics.users.set(gauge(count));
         metrics.faulty_lines.set(gauge(self.errors.count()));
+        let first = self.errors.first().first().map_or(0, |error| error.line);
+        metrics.first_faulty_line.set(gauge(first));
     }
 }
