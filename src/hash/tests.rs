@@ -251,12 +251,12 @@ fn formats_that_are_not_used() {
         ("{CRYPT}rqXexS6ZhobKA", HashError::Unsupported("{CRYPT}")),
         ("rqXexS6ZhobKA", HashError::Des),
         ("1fWDc9QWYCWrQ", HashError::Des),
-        ("secret", HashError::Unknown),
+        ("secret", HashError::Unmarked),
         ("$2z$10$abc", HashError::Unknown),
         ("{sha}VBPuJHI7uixaa6LQGWx4s+5GKNE=", HashError::Unknown),
         ("{plain}secret", HashError::Unknown),
-        ("!", HashError::Unknown),
-        ("*0", HashError::Unknown),
+        ("!", HashError::Unmarked),
+        ("*0", HashError::Unmarked),
     ];
     for (text, error) in rows {
         assert_eq!(parse(text), Err(*error), "{text}");

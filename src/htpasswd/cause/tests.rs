@@ -246,8 +246,11 @@ fn files_that_people_have() {
     let base64 = |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text);
     check(base64(&good).as_bytes(), "Kubernetes Secret");
     check(&base64(&good).as_bytes()[..76], "Kubernetes Secret");
-    check(
-        b"{\"auths\": {\"localhost:5043\": {}}}\n",
-        "may be the password itself",
-    );
+    for other in [
+        "{\"auths\": {}}\n",
+        "[users]\nalice = x",
+        "<?xml version='1.0'?>",
+    ] {
+        check(other.as_bytes(), "this is not a users file");
+    }
 }
