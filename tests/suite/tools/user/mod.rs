@@ -15,10 +15,9 @@ use crate::support::{Gate, attempt, eventually, folder, said};
 fn user(arguments: &[&str], file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_htgate"));
     command
-        .arg("user")
-        .args(arguments)
-        .arg("--htpasswd")
-        .arg(file);
+        .args(["user", arguments[0], "--htpasswd"])
+        .arg(file)
+        .args(&arguments[1..]);
     command
 }
 
@@ -128,8 +127,12 @@ fn add_set_remove_and_list() {
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), given);
 
-    check(&feed(set("alice"), "sesame"), 0, "");
-    check(&add(&file, "carol", "sesame"), 0, "");
+    check(
+        &feed(set("alice"), "sesame"),
+        0,
+        "htpasswd: set the password of alice",
+    );
+    check(&add(&file, "carol", "sesame"), 0, "htpasswd: added carol");
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     let untouched = [
@@ -160,7 +163,7 @@ fn add_set_remove_and_list() {
     for place in [
         "htpasswd:4: no colon",
         "htpasswd:5: the user stands",
-        "htpasswd:6: the hash",
+        "htpasswd:6: a '!'",
     ] {
         assert!(faults.contains(place), "{faults}");
     }
@@ -175,7 +178,11 @@ fn add_set_remove_and_list() {
         "eve: there is no such user",
     );
 
-    check(&feed(user(&["remove", "alice"], &file), ""), 0, "");
+    check(
+        &feed(user(&["remove", "alice"], &file), ""),
+        0,
+        "htpasswd: removed alice",
+    );
     let text = fs::read_to_string(&file).unwrap();
     assert!(
         text.starts_with("# staff\r\n\r\nnocolon\r\nbob:!\r\ncarol:$2y$"),
@@ -279,6 +286,18 @@ fn what_is_refused() {
             "only the first 72 bytes",
         ),
         (
+            &["add", "--password-stdin", "--cost", "15", "a"],
+            "x",
+            1,
+            "--cost 15 is over max_bcrypt_cost 14; use less",
+        ),
+        (
+            &["add", "--password-stdin", "HTPASSWD=a"],
+            "x",
+            1,
+            "an assignment is part of the user name",
+        ),
+        (
             &["set", "--password-stdin", "a"],
             "x",
             1,
@@ -293,6 +312,37 @@ fn what_is_refused() {
         assert!(text.contains(expected), "{arguments:?}: {text}");
         assert!(!file.exists(), "{arguments:?}");
     }
+}
+
+#[test]
+fn names_that_nobody_can_mean_are_quoted_and_can_be_removed() {
+    let folder = folder();
+    let file = folder.path().join("htpasswd");
+    let line = crate::support::line("alice", "secret", 4);
+    let names = [" alice", "HTPASSWD=alice", "\u{a0}alice", "\"alice"];
+    let lines = names.map(|name| line.replace("alice", name));
+    fs::write(&file, lines.concat()).unwrap();
+    let list = feed(user(&["list"], &file), "");
+    let listed = String::from_utf8_lossy(&list.stdout);
+    for quoted in [
+        r#"" alice""#,
+        r#""HTPASSWD=alice""#,
+        r#""\u{a0}alice""#,
+        r#""\"alice""#,
+    ] {
+        assert!(listed.contains(quoted), "{quoted}: {listed}");
+    }
+    let faults = String::from_utf8_lossy(&list.stderr);
+    assert_eq!(
+        faults.matches("part of the user name").count(),
+        4,
+        "{faults}"
+    );
+    for name in names {
+        let removed = feed(user(&["remove", "--", name], &file), "");
+        assert!(removed.status.success(), "{}", said(&removed));
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"");
 }
 
 #[test]

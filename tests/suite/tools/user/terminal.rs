@@ -82,6 +82,15 @@ fn the_prompt_shows_nothing_and_leaves_the_terminal_as_it_was() {
     assert!(!shown.contains("sesame"), "{shown}");
     assert!(htpasswd_accepts(&file, "alice", "sesame"));
 
+    // Nobody types a password for nothing.
+    let command = format!("{binary} user add --htpasswd {place} alice");
+    let (shown, code) = Terminal::start(&command).end();
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(
+        shown.contains("alice: the user already exists") && !shown.contains("New password"),
+        "{shown}"
+    );
+
     let before = fs::read(&file).unwrap();
     let command = format!("{binary} user set --htpasswd {place} alice; echo code $?; stty -a");
     let mut terminal = Terminal::start(&command);
