@@ -45,14 +45,15 @@ pub(crate) fn lines(
     }
     if users.count() == 0 {
         let what = "no users, so nobody can log in".to_owned();
-        let remedy = "add one with 'htgate user add NAME'";
-        tell(CheckRule::NoUsers, what, remedy);
+        let remedy = format!("add one with 'htgate user add --htpasswd {file} NAME'");
+        tell(CheckRule::NoUsers, what, &remedy);
     }
     for FormatRow { kind, users, took } in rows {
         if kind.is_weak() {
             let what = format!("{users} with {kind}, which is easy to crack if the file is stolen");
-            let remedy = "set those passwords again with 'htgate user set NAME'";
-            tell(CheckRule::WeakFormat, what, remedy);
+            let remedy =
+                format!("set those passwords again with 'htgate user set --htpasswd {file} NAME'");
+            tell(CheckRule::WeakFormat, what, &remedy);
         }
         let took = took.map(|took| took.as_millis());
         if took.is_none_or(|took| took > SLOW) {

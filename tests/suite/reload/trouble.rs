@@ -194,3 +194,30 @@ fn a_watcher_that_cannot_start_is_a_warning() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn faulty_lines_are_counted_and_the_first_is_named() {
+    let gate = Gate::start("# staff\nalice:$$2y$$05$$x\nbob:s3cret\n", &[]);
+    let first =
+        "line 2: each '$' of the hash is doubled, as in docker-compose.yml; write each once";
+    let readyz = || gate.ask("GET /readyz", &[]).text();
+    let told = readyz();
+    assert!(told.contains("users: 0\n"), "{told}");
+    assert!(
+        told.contains(&format!("faulty lines: 2, the first in {first}\n")),
+        "{told}"
+    );
+    assert_eq!(gate.metric("htgate_faulty_lines"), 2.0);
+    assert_eq!(gate.metric("htgate_first_faulty_line"), 2.0);
+    gate.wait_for_log(&format!("faulty lines: 2, the first in {first}"));
+
+    fs::write(gate.users(), line("alice", "secret", 4)).unwrap();
+    eventually("the file is good", EVENTS, || {
+        gate.login("alice", "secret") == 204
+    });
+    assert!(!readyz().contains("faulty"), "{}", readyz());
+    eventually("that is counted", EVENTS, || {
+        gate.metric("htgate_first_faulty_line") + gate.metric("htgate_faulty_lines") == 0.0
+    });
+    assert!(!gate.log().contains("s3cret") && !gate.log().contains("$$2y"));
+}
