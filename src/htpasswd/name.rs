@@ -47,7 +47,9 @@ pub fn odd(name: &[u8]) -> Option<Cause> {
     Some(Cause { what, remedy })
 }
 
-const ODD: [(fn(&[u8]) -> bool, &str); 5] = [
+type Row = (fn(&[u8]) -> bool, &'static str);
+
+const ODD: [Row; 5] = [
     (
         |name| trim(name) != name || has_invisible(name),
         "something invisible is part of the user name",
