@@ -8,10 +8,13 @@ use crate::request::credentials::{Credentials, Flaw};
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It may pass, as this user.
-    Allow(UserName),
-    /// It may pass, as nobody.
-    AllowAnonymous,
+    /// It may pass.
+    Allow {
+        /// As this user, or as nobody.
+        user: Option<UserName>,
+        /// Only without its query, which asks the registry to mount what it may not read.
+        drops_mount: bool,
+    },
     /// It must show (other) credentials.
     Challenge(Challenge),
     /// Its User-Agent is not welcome.
@@ -85,8 +88,8 @@ impl Verdict {
     /// The word that logs and metrics know it by.
     pub(crate) fn reason(&self) -> Reason {
         match self {
-            Self::Allow(_) => Reason::Ok,
-            Self::AllowAnonymous => Reason::Anonymous,
+            Self::Allow { user: Some(_), .. } => Reason::Ok,
+            Self::Allow { user: None, .. } => Reason::Anonymous,
             Self::Challenge(Challenge::NoCredentials) => Reason::NoCredentials,
             Self::Challenge(Challenge::Wrong(_)) => Reason::BadCredentials,
             Self::Challenge(Challenge::Malformed(_)) => Reason::MalformedCredentials,

@@ -155,6 +155,8 @@ fn request(options: &Options) -> Request<'_> {
             .server
             .as_ref()
             .map_or(Field::Absent, |name| Field::One(name.as_bytes())),
+        // As the shipped files do.
+        drops_mounts: true,
         ..Request::default()
     }
 }
@@ -216,6 +218,13 @@ fn explain_grounds(grounds: Grounds, access: &Access) -> String {
         Grounds::Rule(rule) => {
             let line = access.line(rule).unwrap_or_default();
             format!("by rule {rule}, in line {line}")
+        }
+        Grounds::Unmounted(rule) => {
+            let line = access.line(rule).unwrap_or_default();
+            format!(
+                "by rule {rule}, in line {line}, but without the mount, since no rule allows to pull \
+                 its source; where nginx cannot leave it out (docs/access.md), this is denied"
+            )
         }
     }
 }

@@ -8,6 +8,7 @@ use actix_http::{Response, StatusCode};
 
 use super::Gate;
 use super::front::read_request;
+use crate::request::Request;
 use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
@@ -31,9 +32,16 @@ impl Realm {
     }
 }
 
-/// Any method, any query; the body is not read.
-pub(super) async fn auth(headers: &HeaderMap, gate: &Gate) -> Response<BoxBody> {
-    let request = read_request(gate.front, headers);
+/// Any method; of the query only [`DROPS_MOUNTS`] counts; the body is not read.
+pub(super) async fn auth(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    gate: &Gate,
+) -> Response<BoxBody> {
+    let request = Request {
+        drops_mounts: query == Some(DROPS_MOUNTS),
+        ..read_request(gate.front, headers)
+    };
     let verdict = gate.judge.judge(&request).await;
     gate.audit
         .report(&request, verdict.reason(), verdict.detail());
@@ -46,8 +54,10 @@ fn response(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
     let fixed = HeaderValue::from_static;
     let client = |status| Some((X_AUTH_STATUS, fixed(status)));
     let (status, field) = match verdict {
-        Verdict::Allow(user) => (StatusCode::NO_CONTENT, Some((X_AUTH_USER, user_name(user)))),
-        Verdict::AllowAnonymous => (StatusCode::NO_CONTENT, Some((X_AUTH_USER, fixed("")))),
+        Verdict::Allow { user, .. } => {
+            let name = user.as_ref().map_or_else(|| fixed(""), user_name);
+            (StatusCode::NO_CONTENT, Some((X_AUTH_USER, name)))
+        }
         Verdict::Challenge(_) => {
             let challenge = realm.0.clone();
             (
@@ -67,6 +77,12 @@ fn response(verdict: &Verdict, realm: &Realm) -> Response<BoxBody> {
     if let Some((name, value)) = field {
         headers.insert(name, value);
     }
+    if let Verdict::Allow {
+        drops_mount: true, ..
+    } = verdict
+    {
+        headers.insert(X_AUTH_MOUNT, fixed("drop"));
+    }
     if let Verdict::Throttle(wait, _) | Verdict::Busy(wait) = verdict {
         headers.insert(RETRY_AFTER, whole_seconds(*wait));
     }
@@ -84,6 +100,10 @@ pub(super) fn user_name(user: &UserName) -> HeaderValue {
 }
 
 pub(super) const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+/// The query by which an nginx file says that it sends an upload on without its own query where
+/// the answer has `X-Auth-Mount: drop`. No client reaches this address.
+const DROPS_MOUNTS: &str = "mounts=drop";
+const X_AUTH_MOUNT: HeaderName = HeaderName::from_static("x-auth-mount");
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 pub(super) const X_AUTH_USER: HeaderName = HeaderName::from_static("x-auth-user");
 

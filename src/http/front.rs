@@ -68,6 +68,7 @@ pub(super) fn read_request(front: Front, headers: &HeaderMap) -> Request<'_> {
         server: optional(&row.server),
         real_ip: optional(&row.address),
         id: field(headers, &X_REQUEST_ID),
+        drops_mounts: false,
     }
 }
 

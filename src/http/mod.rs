@@ -51,7 +51,10 @@ async fn route(request: Request, gate: Rc<Gate>) -> Result<Response<BoxBody>, In
     let mut forgotten = Forgotten(request);
     let request = &mut forgotten.0;
     let mut response = match (request.path(), request.method()) {
-        ("/auth", _) => auth::auth(request.headers(), &gate).await,
+        ("/auth", _) => {
+            let query = request.uri().query();
+            auth::auth(request.headers(), query, &gate).await
+        }
         ("/healthz", &Method::GET) => status::healthz(),
         ("/readyz", &Method::GET) => status::readyz(&gate.judge),
         ("/metrics", &Method::GET) => status::metrics(&gate.judge),

@@ -113,7 +113,7 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
         Verdict::RefuseAgent => (404, "UNSUPPORTED", "this client is not supported"),
         Verdict::Throttle(..) => (429, "TOOMANYREQUESTS", "too many wrong passwords"),
         Verdict::Busy(_) => (503, "UNAVAILABLE", "too many logins at once, try again"),
-        Verdict::Fault | Verdict::Forbid | Verdict::Allow(_) | Verdict::AllowAnonymous => {
+        Verdict::Fault | Verdict::Forbid | Verdict::Allow { .. } => {
             (500, "UNKNOWN", "internal error")
         }
     };

@@ -25,7 +25,7 @@ use crate::observe::metrics::Metrics;
 use crate::request::client::Client;
 use crate::request::credentials::{Credentials, Presented};
 use crate::request::{Field, Request};
-use crate::rules::access::Who;
+use crate::rules::access::{Decision, Grounds, Who};
 use crate::store::{Snapshot, Store};
 use crate::system::priority;
 use crate::token::{GrantedScopes, Scopes, Token};
@@ -315,13 +315,12 @@ fn authorize(user: Option<UserName>, snapshot: &Snapshot, request: &Request<'_>)
         Some(user) => Who::User(user.as_bytes()),
         None => Who::Anonymous,
     };
-    match (
-        snapshot.files.rules.access.decide(who, request).is_allow(),
-        user,
-    ) {
-        (true, Some(user)) => Verdict::Allow(user),
-        (true, None) => Verdict::AllowAnonymous,
-        (false, Some(_)) => Verdict::Forbid,
-        (false, None) => Verdict::Challenge(Challenge::NoCredentials),
+    match (snapshot.files.rules.access.decide(who, request), user) {
+        (Decision::Allow(grounds), user) => Verdict::Allow {
+            user,
+            drops_mount: matches!(grounds, Grounds::Unmounted { .. }),
+        },
+        (Decision::Deny(_), Some(_)) => Verdict::Forbid,
+        (Decision::Deny(_), None) => Verdict::Challenge(Challenge::NoCredentials),
     }
 }

@@ -69,6 +69,8 @@ pub struct Request<'a> {
     pub real_ip: Field<'a>,
     /// `X-Request-ID`: nginx's `$request_id`, for the log.
     pub id: Field<'a>,
+    /// Whether nginx can leave the query of an upload out: it asks `/auth?mounts=drop` then.
+    pub drops_mounts: bool,
 }
 
 impl<'a> Request<'a> {

@@ -96,6 +96,10 @@ pub enum Grounds {
     Base,
     /// The first rule that allows it, counted from 1.
     Rule(usize),
+    /// The first rule that allows the upload, but not the mount that it asks for. The registry must
+    /// not see the query then; it answers as where a mount is not possible, and the client uploads
+    /// (OCI distribution specification, "Mounting a blob from another repository").
+    Unmounted(usize),
 }
 
 /// Why a request may not pass.
@@ -142,7 +146,7 @@ impl Access {
             Err(unclear) => return Decision::Deny(Obstacle::Unclear(unclear)),
         };
         match line.operation() {
-            Ok(asked) => self.weigh(who, request.server_name(), &asked),
+            Ok(asked) => self.weigh(who, request.server_name(), &asked, request.drops_mounts),
             Err(unclear) => Decision::Deny(Obstacle::Unclear(unclear)),
         }
     }
@@ -153,7 +157,7 @@ impl Access {
         if self.grants.is_empty() {
             return who != Who::Anonymous;
         }
-        self.weigh(who, server, asked).is_allow()
+        self.weigh(who, server, asked, false).is_allow()
     }
 
     /// Whether there are any rules.
@@ -182,7 +186,13 @@ impl Access {
             .map(|grant| grant.line)
     }
 
-    fn weigh(&self, who: Who<'_>, server: Option<&str>, asked: &Operation<'_>) -> Decision {
+    fn weigh(
+        &self,
+        who: Who<'_>,
+        server: Option<&str>,
+        asked: &Operation<'_>,
+        drops_mounts: bool,
+    ) -> Decision {
         let own = self.rules_of(who);
         let here = self.sites.at(server);
         let found = match asked {
@@ -194,10 +204,16 @@ impl Access {
                 let missing = from
                     .iter()
                     .find(|name| self.first_rule(&here, own, Action::Pull, name).is_none());
-                if let Some(name) = missing {
-                    return Decision::Deny(Obstacle::NoRule(format!("{} {name}", Action::Pull)));
+                let rule = self.first_rule(&here, own, *action, name);
+                if let Some(source) = missing {
+                    return match rule.filter(|_| drops_mounts) {
+                        Some(rule) => Decision::Allow(Grounds::Unmounted(rule as usize + 1)),
+                        None => {
+                            Decision::Deny(Obstacle::NoRule(format!("{} {source}", Action::Pull)))
+                        }
+                    };
                 }
-                self.first_rule(&here, own, *action, name)
+                rule
             }
             Operation::Path { method, path } => {
                 let relative = path.strip_prefix('/').unwrap_or(path);

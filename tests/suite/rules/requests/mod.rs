@@ -96,6 +96,17 @@ fn seen_by_htgate(seen: &str, agent: &str) -> (String, Vec<String>) {
 
 #[test]
 fn whatever_is_allowed_is_what_the_registry_understands() {
+    compare(true);
+}
+
+#[test]
+fn so_it_is_where_nginx_drops_no_mounts() {
+    compare(false);
+}
+
+/// Asks all of the rows, behind the shipped file or behind the same without the lines that drop
+/// mounts.
+fn compare(drops_mounts: bool) {
     let registry = Registry::start();
     let secret = registry.fill("secret/repo", "a secret");
     let library = registry.fill("library/x", "a library");
@@ -111,7 +122,17 @@ fn whatever_is_allowed_is_what_the_registry_understands() {
     let config = folder.path().join("htgate.toml");
     fs::write(&config, RULES).unwrap();
     let gate = Gate::start_in(folder, &["--config", config.to_str().unwrap()]);
-    let nginx = Nginx::start(&registry.behind(&gate.socket()));
+    let mut site = registry.behind(&gate.socket());
+    if !drops_mounts {
+        for (line, without) in [
+            ("set $htgate_mounts '?mounts=drop';", ""),
+            ("http://registry$htgate_uri;", "http://registry;"),
+        ] {
+            assert!(site.contains(line), "{line}");
+            site = site.replace(line, without);
+        }
+    }
+    let nginx = Nginx::start(&site);
 
     let rows: Vec<_> = [endpoints(), paths(), mounts(&secret, &library), claims()]
         .into_iter()
@@ -130,7 +151,9 @@ fn whatever_is_allowed_is_what_the_registry_understands() {
             headers.retain(|header| !header.is_empty());
             let headers: Vec<_> = headers.iter().map(String::as_str).collect();
             let response = send(&nginx.target(), &row.method, &row.uri, &headers, &row.body);
-            asked.push((agent, user, row, row.may.contains(letter), response.status));
+            let without_mount = drops_mounts && row.may.contains(letter.to_ascii_uppercase());
+            let may = without_mount || row.may.contains(letter);
+            asked.push((agent, user, row, may, response.status));
         }
     }
 

@@ -19,14 +19,16 @@ pub(super) fn mounts(secret: &str, library: &str) -> Vec<Row> {
         ),
         ("digest=S&digest-algorithm=sha512", "w"),
         ("from=library/x", "w"),
-        ("mount=S&from=secret/repo", ""),
-        ("mount=S&from=secret%2Frepo", ""),
-        ("mount=S&%66rom=secret/repo", ""),
-        ("mount=S&%66%72%6f%6d=secret/repo", ""),
-        ("from=secret/repo&mount=S", ""),
-        ("from=secret/repo", ""),
-        ("mount=S&from=library/x&from=secret/repo", ""),
-        ("mount=S&from=secret/repo&from=library/x", ""),
+        ("mount=S&from=secret/repo", "W"),
+        ("mount=S&from=secret%2Frepo", "W"),
+        ("mount=S&%66rom=secret/repo", "W"),
+        ("mount=S&%66%72%6f%6d=secret/repo", "W"),
+        ("from=secret/repo&mount=S", "W"),
+        ("from=secret/repo", "W"),
+        ("mount=S&from=library/x&from=secret/repo", "W"),
+        ("mount=S&from=secret/repo&from=library/x", "W"),
+        ("mounts=drop&mount=S&from=secret/repo", "W"),
+        ("mount=S&from=secret/repo&mounts=drop", "W"),
         ("mount=S&from=secret/repo;x&from=library/x", ""),
         ("mount=S;from=secret/repo", ""),
         ("mount=S&x=;from=secret/repo", ""),
@@ -54,6 +56,18 @@ pub(super) fn mounts(secret: &str, library: &str) -> Vec<Row> {
             )
         })
         .into();
+    let headers = [
+        "X-Auth-Mount: drop",
+        "Htgate-Mounts: ?mounts=drop",
+        "X-Original-URI: /v2/team/app/blobs/uploads/?mounts=drop",
+    ];
+    for header in headers {
+        let uri = fill("/v2/team/app/blobs/uploads/?mount=S&from=secret/repo");
+        rows.push(Row {
+            header,
+            ..row("POST", &uri, "W")
+        });
+    }
     let form = fill("mount=S&from=secret/repo");
     let boundary = "--b\r\nContent-Disposition: form-data; name=\"";
     let multipart = fill(&format!(

@@ -1,6 +1,7 @@
 //! Requests to every endpoint, and some that look like others than they are.
 
-/// A request, and the letters of those who may make it.
+/// A request, and the letters of those who may make it; a capital where they may only without what
+/// it asks to mount.
 pub(super) struct Row {
     pub(super) method: String,
     pub(super) uri: String,
