@@ -117,6 +117,7 @@ rules! {
     Acme, "acme", Error;
     Twice, "twice", Error;
     HttpVersion, "http-version", Error;
+    KeptMount, "kept-mount", Error;
     UnknownServer, "unknown-server", Error;
     LostPage, "lost-page", Note;
     PasswordPassed, "password-passed", Note;

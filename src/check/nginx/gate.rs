@@ -31,7 +31,8 @@ pub(super) fn find<'a>(tree: &'a ScopeTree<'a>, findings: &mut Vec<Finding>) -> 
             "" => said.first(),
             path => path,
         };
-        if asked.split('?').next() == Some(ENDPOINT) && is_htgate(location) {
+        let plain = asked.strip_suffix("$htgate_mounts").unwrap_or(asked);
+        if plain.split('?').next() == Some(ENDPOINT) && is_htgate(location) {
             if !gates.contains(&location) {
                 gates.push(location);
             }
@@ -89,6 +90,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
         findings.extend(taken_over(server, question));
     }
     findings.extend(halves(site));
+    findings.extend(kept_mounts(site));
     findings.extend(unknown_servers(site));
 }
 
@@ -105,6 +107,28 @@ fn taken_over(server: Scope<'_>, question: &str) -> Option<Finding> {
     let unknown = others.next().filter(|_| !meant.is_final())?;
     let what = "whether this answers the question to htgate is not known here";
     Some(unknown.opener.finding(CheckRule::CannotTell, what, &remedy))
+}
+
+/// Locations that say that they leave a query out, and do not.
+fn kept_mounts(site: &Site<'_>) -> Vec<Finding> {
+    let says_so =
+        |said: &&Directive| said.first() == "$htgate_mounts" && said.last().contains(DROPS_MOUNTS);
+    let always = |scope: Scope<'_>| {
+        let question = asks(scope).and_then(|said| scope.plain_location(said.first()));
+        let target = question.and_then(proxy_pass).map(|(_, target)| target.path);
+        target.is_some_and(|path| path.contains(DROPS_MOUNTS))
+    };
+    let says = |scope: &Scope<'_>| {
+        let mut levels = scope.outward();
+        levels.any(|level| level.opener.own("set").any(|said| says_so(&said))) || always(*scope)
+    };
+    let guarded = site.guarded.iter().copied().filter(|scope| says(scope));
+    let kept = guarded.flat_map(|scope| scope.opener.passes());
+    let kept = kept.filter(|said| !said.first().ends_with("$htgate_uri"));
+    let what = "htgate allows some uploads without their query alone, and it is sent on here";
+    let remedy = "put '$htgate_uri' at the end, or leave $htgate_mounts out";
+    kept.map(|said| said.finding(CheckRule::KeptMount, what, remedy))
+        .collect()
 }
 
 /// Servers that have one half of the include.
@@ -234,6 +258,8 @@ fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str, bool)> {
 const BY_DEFAULT: [u32; 3] = [1, 29, 7];
 /// The port of `--listen`, where nothing else is said.
 const PORT: u16 = 8080;
+/// The query by which nginx says that it can leave an upload's own query out.
+const DROPS_MOUNTS: &str = "mounts=drop";
 /// Where htgate answers.
 const ENDPOINT: &str = "/auth";
 
@@ -269,5 +295,32 @@ mod tests {
             seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
             [CheckRule::NoGate]
         );
+    }
+
+    #[test]
+    fn mounts_that_are_not_dropped() {
+        let site = |question: &str, lines: &str| {
+            let text = format!(
+                "upstream htgate {{ server unix:/x; keepalive 1; }}\nserver {{ auth_request _q; \
+                 location = _q {{ internal; proxy_pass http://htgate{question}; }}\n\
+                 location /v2/ {{ {lines} }} }}"
+            );
+            let seen = findings("site.conf", &text, &Known::default());
+            seen.iter().any(|it| it.rule == CheckRule::KeptMount)
+        };
+        let (set, variable) = ("set $htgate_mounts '?mounts=drop';", "/auth$htgate_mounts");
+        let (kept, dropped) = ("proxy_pass http://r;", "proxy_pass http://r$htgate_uri;");
+        let rows = [
+            (variable, format!("{set} {dropped}"), false),
+            (variable, format!("{set} {kept}"), true),
+            (variable, kept.to_owned(), false),
+            (variable, dropped.to_owned(), false),
+            ("/auth", kept.to_owned(), false),
+            ("/auth?mounts=drop", kept.to_owned(), true),
+            ("/auth?mounts=drop", dropped.to_owned(), false),
+        ];
+        for (question, lines, expected) in rows {
+            assert_eq!(site(question, &lines), expected, "{question} {lines}");
+        }
     }
 }

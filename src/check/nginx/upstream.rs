@@ -26,6 +26,7 @@ impl<'a> PassTarget<'a> {
                 let ends = [
                     "/",
                     "$request_uri",
+                    "$htgate_uri",
                     "$uri",
                     "$document_uri",
                     "$is_args",

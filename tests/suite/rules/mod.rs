@@ -1,6 +1,7 @@
 //! Access rules: which request is which operation, and who may do it.
 
 mod clients;
+mod engines;
 mod explain;
 mod fronts;
 mod reloaded;
