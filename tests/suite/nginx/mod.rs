@@ -1,5 +1,6 @@
 //! The shipped nginx files in the sites that people have.
 
 mod outage;
+mod pages;
 mod shipped;
 mod sites;

@@ -111,7 +111,7 @@ fn the_access_log_names_the_user_and_the_reason() {
 const API_VERSION: &str = "add_header Docker-Distribution-Api-Version $htgate_api_version always;";
 
 /// A server in htgate's place that keeps what it is sent and answers as it is told.
-fn impostor(
+pub(super) fn impostor(
     answer: &'static str,
 ) -> (
     tempfile::TempDir,

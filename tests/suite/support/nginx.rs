@@ -150,15 +150,21 @@ pub fn authorization(user: &str, password: &str) -> String {
     format!("Authorization: {}", basic(user, password))
 }
 
-/// Asserts that a refusal is what a registry would send: JSON with this code.
+/// Whether an answer is one of the gate's, of its own type: what a registry would send, with this
+/// code, or a page for people.
+pub fn is_refusal(response: &Response, code: &str) -> bool {
+    let start = match response.header("content-type") {
+        Some("application/json") => format!("{{\"errors\":[{{\"code\":\"{code}"),
+        Some("text/html") => "<!doctype html><html lang=\"en\"><title>".to_owned(),
+        _ => return false,
+    };
+    response.text().starts_with(&start)
+}
+
+/// Asserts that this is a refusal.
 pub fn check_refusal(response: &Response, status: u16, code: &str) {
     assert_eq!(response.status, status, "{response:?}");
-    assert_eq!(response.header("content-type"), Some("application/json"));
-    let body = response.text();
-    assert!(
-        body.starts_with(&format!("{{\"errors\":[{{\"code\":\"{code}\"")),
-        "{body}"
-    );
+    assert!(is_refusal(response, code), "{}", response.text());
     let challenge = response.header("www-authenticate");
     let expected = r#"Basic realm="htgate", charset="UTF-8""#;
     assert_eq!(challenge, (status == 401).then_some(expected));
