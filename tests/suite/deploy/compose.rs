@@ -50,11 +50,7 @@ fn docker_works_with_compose() {
         status("alice:secret") == "200"
     });
     let without = htpasswd.with_extension("new");
-    fs::write(
-        &without,
-        line("testuser", "testpassword", 5),
-    )
-    .unwrap();
+    fs::write(&without, line("testuser", "testpassword", 5)).unwrap();
     fs::rename(&without, &htpasswd).unwrap();
     eventually("alice is refused", Duration::from_secs(3), || {
         status("alice:secret") == "401"
@@ -71,7 +67,11 @@ fn docker_works_with_compose() {
     });
 
     // Only htgate's own lines: the server's name the socket before it has its name.
-    let log = said(&run(&mut compose.command(&["logs", "--no-color", "htgate"])));
+    let log = said(&run(&mut compose.command(&[
+        "logs",
+        "--no-color",
+        "htgate",
+    ])));
     assert!(log.contains("listening on unix:"), "{log}");
     assert!(
         !log.contains(".sock.new") && !log.contains("actix"),
@@ -130,7 +130,10 @@ fn rules_and_a_renewed_certificate_reach_compose() {
         (read("team/app"), read("secret/app")) == ("404".to_owned(), "403".to_owned())
     });
     run(&mut compose.command(&["exec", "-T", "htgate", "/htgate", "check"]));
-    let more = format!("{rules}\n[[access]]\n{}", &rules[11..].replace("team", "secret"));
+    let more = format!(
+        "{rules}\n[[access]]\n{}",
+        &rules[11..].replace("team", "secret")
+    );
     fs::write(compose.path("users/htgate.toml"), more).unwrap();
     eventually("a change needs no restart", Duration::from_secs(5), || {
         read("secret/app") == "404"
@@ -145,7 +148,10 @@ fn rules_and_a_renewed_certificate_reach_compose() {
         .output();
     assert!(make.unwrap().status.success());
     fs::create_dir_all(&lineage).unwrap();
-    for (from, to) in [("domain.crt", "fullchain.pem"), ("domain.key", "privkey.pem")] {
+    for (from, to) in [
+        ("domain.crt", "fullchain.pem"),
+        ("domain.key", "privkey.pem"),
+    ] {
         fs::rename(new.path().join(from), lineage.join(to)).unwrap();
     }
     let page = fs::read_to_string(repository("docs/registry.md")).unwrap();
@@ -193,7 +199,16 @@ fn the_image_alone_serves_users_from_a_folder() {
     let mount = format!("{}:/etc/htgate/users:ro", users.path().display());
     let socket = format!("{name}:/run/htgate");
     for socket in [&["-v", &socket][..], &[]] {
-        let begin = ["run", "-d", "--name", &name, "--network", "none", "-v", &mount];
+        let begin = [
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "--network",
+            "none",
+            "-v",
+            &mount,
+        ];
         docker(&[&begin, socket, &["htgate:latest"]].concat());
         let (is_up, text) = is_up("listening on unix:/run/htgate/htgate.sock");
         docker(&["rm", "-f", &name]);
@@ -203,7 +218,17 @@ fn the_image_alone_serves_users_from_a_folder() {
 
     // A single mounted file is pinned by its inode; htgate says so.
     let mount = format!("{}:/etc/htgate/users/htpasswd:ro", htpasswd.display());
-    docker(&["run", "-d", "--name", &name, "--network", "none", "-v", &mount, "htgate:latest"]);
+    docker(&[
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--network",
+        "none",
+        "-v",
+        &mount,
+        "htgate:latest",
+    ]);
     let up = is_up("listening");
     let without = htpasswd.with_extension("new");
     fs::write(&without, &testuser).unwrap();

@@ -29,7 +29,7 @@ fn docker_pulls_without_a_login_from_compose_with_tokens() {
 
     // Another one, who may only pull, and only what is the team's.
     let htpasswd = compose.path("users/htpasswd");
-    let users = fs::read_to_string(&htpasswd).unwrap() + &line("reader", "secret", 5);
+    let users = fs::read_to_string(&htpasswd).unwrap() + &line("reader", "secret", 10);
     fs::write(&htpasswd, users).unwrap();
     let config = folder.join("htgate.toml");
     let rules = fs::read_to_string(&config).unwrap();

@@ -62,7 +62,9 @@ impl Compose {
         let mut shell = Command::new("sh");
         if let Some(user) = user {
             let user = user.to_string();
-            run(Command::new("chown").args(["-R", &user]).arg(self.path(".")));
+            run(Command::new("chown")
+                .args(["-R", &user])
+                .arg(self.path(".")));
             shell = Command::new("setpriv");
             shell.args(["--clear-groups", "--reuid", &user, "--regid", &user, "sh"]);
         }
@@ -134,7 +136,9 @@ impl Drop for Compose {
 fn program() -> Option<&'static str> {
     let mut both = ["docker compose", "docker-compose"].into_iter();
     both.find(|program| {
-        let version = Command::new("sh").args(["-c", &format!("{program} version")]).output();
+        let version = Command::new("sh")
+            .args(["-c", &format!("{program} version")])
+            .output();
         version.is_ok_and(|output| output.status.success())
     })
 }
