@@ -228,6 +228,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_server_is_quiet_unless_it_is_named() {
+        for (given, expected) in [
+            (None, "actix_server=warn,info"),
+            (Some(""), "actix_server=warn,info"),
+            (Some("debug"), "actix_server=warn,debug"),
+            (
+                Some("actix_server=info"),
+                "actix_server=warn,actix_server=info",
+            ),
+        ] {
+            assert_eq!(filter(given.map(str::to_owned)), expected);
+        }
+    }
+
+    #[test]
     fn values_cannot_be_mistaken() {
         let rows = [
             ("alice", "alice"),

@@ -29,6 +29,9 @@ fn docker_works_with_compose() {
     let htpasswd = compose.path("users/htpasswd");
     let made = fs::metadata(&htpasswd).unwrap();
     assert_eq!((made.mode() & 0o7777, made.uid()), (0o600, user));
+    // As people add it to the file.
+    let environment = fs::read_to_string(compose.path(".env")).unwrap();
+    fs::write(compose.path(".env"), environment + "RUST_LOG=info\n").unwrap();
     run(&mut compose.command(&["up", "-d", "--no-build"]));
     let container = compose.inspect("htgate", "{{.Name}}");
     assert!(container.contains(project.as_str()), "{container}");
