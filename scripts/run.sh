@@ -47,7 +47,7 @@ PATH=$PATH:/usr/sbin
 
 mkdir -p "$folder/users" "$folder/images" "$folder/logs"
 sh compose/certificate.sh "$folder/certificate" "$host"
-if [ ! -e "$folder/users/htpasswd" ]; then
+if [ ! -s "$folder/users/htpasswd" ]; then
     htpasswd -Bbc -C 10 "$folder/users/htpasswd" testuser testpassword 2>/dev/null
 fi
 

@@ -233,3 +233,42 @@ fn another_name_is_in_the_certificate_and_in_the_next_steps() {
     let told = Prepared::new().prepares("./prepare.sh");
     assert!(!told.contains("certs.d"), "{told}");
 }
+
+#[test]
+fn htgate_is_whoever_prepares_it() {
+    let own = "HTGATE_UID=1000\nHTGATE_GID=1001\n";
+    for (engine, volumes, expected) in [
+        ("", 1, own),
+        ("  seccomp\n  cgroupns", 1, own),
+        ("    rootless: false", 1, own),
+        // Root is you, there.
+        ("  rootless", 1, "HTGATE_UID=0\nHTGATE_GID=0\n"),
+        ("    rootless: true", 1, "HTGATE_UID=0\nHTGATE_GID=0\n"),
+        // Nobody is, there.
+        ("  userns", 1, ""),
+        // What was started before there was a .env stays as it is.
+        ("", 0, ""),
+    ] {
+        let prepared = Prepared::new();
+        let bin = prepared.0.path().join("bin");
+        let docker = format!(
+            "case $1 in info) echo '{engine}' ;; volume) exit {volumes} ;; *) exit 1 ;; esac"
+        );
+        program(&bin.join("docker"), &docker);
+        program(
+            &bin.join("id"),
+            "case $1 in -u) echo 1000 ;; -g) echo 1001 ;; esac",
+        );
+        prepared.prepares("HTGATE_PORT=6000 ./prepare.sh");
+        let name = if volumes == 1 {
+            "COMPOSE_PROJECT_NAME=htgate\n"
+        } else {
+            ""
+        };
+        assert_eq!(
+            prepared.environment(),
+            format!("HTGATE_PORT=6000\n{name}{expected}"),
+            "{engine}"
+        );
+    }
+}
