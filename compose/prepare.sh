@@ -39,6 +39,7 @@ while [ $# -gt 0 ]; do
         *[[:cntrl:]]*) fail "A user name cannot hold control characters; choose another name." ;;
         *)
             [ -z "$given" ] || usage
+            [ ${#1} -le 512 ] || fail "The user name has over 512 bytes; choose a shorter one."
             given=$1
             ;;
     esac

@@ -80,6 +80,7 @@ fn what_cannot_work_is_refused_before_anything_is_made() {
         ("./prepare.sh 'bob\t'", "begins or ends with a blank"),
         ("./prepare.sh 'b\x1bob'", "control characters"),
         ("./prepare.sh 'b\nob'", "control characters"),
+        ("./prepare.sh $(printf %0513d 0)", "over 512 bytes"),
         ("./prepare.sh bob alice", "Use prepare.sh"),
         ("./prepare.sh --tokens", "Use prepare.sh"),
         ("./prepare.sh --host", "Use prepare.sh"),
