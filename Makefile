@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test check deny bench bench-quick binary image package
+.PHONY: run test fresh check deny bench bench-quick binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -9,6 +9,10 @@ run:
 # everything that is tested, after installing what the tests need
 test:
 	scripts/test.sh
+
+# `make run` on a bare Debian in target/fresh/, with and without a network (needs root)
+fresh:
+	scripts/fresh.sh
 
 # formatting, lints and documentation
 check:

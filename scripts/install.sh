@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that are named and missing; says which, before it does.
+# Installs the Debian packages that are named and missing; says which, before it does. Where it
+# cannot, one line says what to type.
 # No service that they bring is started or enabled.
 set -eu
 
@@ -12,14 +13,17 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 
+install="apt-get install --no-install-recommends$missing"
+fail() {
+    echo "These packages are missing:$missing; $1" >&2
+    exit 1
+}
+command -v apt-get >/dev/null || fail "there is no apt-get here: install them in another way"
 root=
 if [ "$(id -u)" != 0 ]; then
-    if ! command -v sudo >/dev/null; then
-        echo "These packages are needed, and only root can install them:$missing" >&2
-        echo "Run this as root: apt-get install --no-install-recommends$missing" >&2
-        exit 1
-    fi
+    command -v sudo >/dev/null || fail "only root can install them, with: $install"
     root=sudo
+    sudo true 2>/dev/null || fail "type: sudo $install"
 fi
 echo "Installing the packages that are missing:$missing"
 
@@ -36,7 +40,11 @@ install() {
         apt-get install -qq -y --no-install-recommends $missing >/dev/null
 }
 # The lists of packages may be missing, or too old.
-install 2>/dev/null || { $root apt-get update -qq && install; }
+if ! said=$({ install || { $root apt-get update -qq && install; }; } 2>&1); then
+    why=$(printf '%s\n' "$said" | grep '^E: ' | tail -n 1 || true)
+    update="${root:+sudo }apt-get update && ${root:+sudo }$install"
+    fail "apt-get could not install them (${why#E: }). With a network, type: $update"
+fi
 if command -v systemctl >/dev/null; then
     for package in $missing; do
         case $package in

@@ -4,6 +4,7 @@
 #
 # HTGATE_PORT        where nginx listens (5043)
 # HTGATE_ADDRESS     at which address (127.0.0.1, for this machine alone; 0.0.0.0 is for everybody)
+# HTGATE_HOST        a name by which clients know this machine, for the certificate (localhost)
 # HTGATE_RUN_FOLDER  where users, certificate and images are kept (run/ in this checkout)
 # HTGATE_BINARY      an htgate that is built already
 set -euo pipefail
@@ -11,8 +12,14 @@ cd "$(dirname "$0")/.."
 
 port=${HTGATE_PORT:-5043}
 address=${HTGATE_ADDRESS:-127.0.0.1}
+# Nothing answers at localhost where it listens at another address alone.
+case $address in
+    127.0.0.1 | 0.0.0.0 | *:*) reached=localhost ;;
+    *) reached=$address ;;
+esac
+host=${HTGATE_HOST:-$reached}
 # They are ours and not htgate's.
-export -n HTGATE_PORT HTGATE_ADDRESS
+export -n HTGATE_PORT HTGATE_ADDRESS HTGATE_HOST
 folder=${HTGATE_RUN_FOLDER:-$PWD/run}
 
 # Whatever is missing is said before anything is installed or built.
@@ -24,8 +31,14 @@ if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "Something listens at port $port already; use another one: HTGATE_PORT=$((port + 1)) make run" >&2
     exit 1
 fi
-[ -n "${HTGATE_BINARY:-}" ] || sh scripts/rust.sh
-sh scripts/install.sh nginx docker-registry apache2-utils openssl curl
+packages='nginx docker-registry apache2-utils openssl curl'
+if [ -z "${HTGATE_BINARY:-}" ]; then
+    sh scripts/rust.sh
+    # rustc links with it.
+    command -v cc >/dev/null || packages="$packages gcc libc6-dev"
+fi
+# shellcheck disable=SC2086 # the list is split on purpose
+sh scripts/install.sh $packages
 if [ -z "${HTGATE_BINARY:-}" ]; then
     cargo build --release --locked
     HTGATE_BINARY=$PWD/target/release/htgate
@@ -33,8 +46,8 @@ fi
 PATH=$PATH:/usr/sbin
 
 mkdir -p "$folder/users" "$folder/images" "$folder/logs"
-sh compose/certificate.sh "$folder/certificate"
-if [ ! -e "$folder/users/htpasswd" ]; then
+sh compose/certificate.sh "$folder/certificate" "$host"
+if [ ! -s "$folder/users/htpasswd" ]; then
     htpasswd -Bbc -C 10 "$folder/users/htpasswd" testuser testpassword 2>/dev/null
 fi
 
@@ -122,7 +135,7 @@ fi
 nginx -e "$folder/logs/error.log" -c "$sockets/nginx.conf" &
 processes+=($!)
 
-url=https://localhost:$port/v2/
+url=https://$reached:$port/v2/
 for _ in $(seq 100); do
     all_alive || break
     answer=$(curl -sk -o /dev/null -w '%{http_code}' "$url") && [ "$answer" = 401 ] && break
@@ -136,13 +149,13 @@ fi
 
 cat <<NEXT
 
-A registry for htgate's users is up at localhost:$port. In another terminal:
+A registry for htgate's users is up at $host:$port. In another terminal:
 
-  docker login -u testuser -p testpassword localhost:$port
-  docker tag IMAGE localhost:$port/IMAGE && docker push localhost:$port/IMAGE
+  docker login -u testuser -p testpassword $host:$port
+  docker tag IMAGE $host:$port/IMAGE && docker push $host:$port/IMAGE
 
-  skopeo login --tls-verify=false -u testuser -p testpassword localhost:$port
-  curl --cacert $folder/certificate/domain.crt -u testuser:testpassword $url
+  skopeo login --tls-verify=false -u testuser -p testpassword $host:$port
+  curl --cacert $folder/certificate/domain.crt -u testuser:testpassword https://$host:$port/v2/
 
 Add a user, and remove one again, while it runs:
 

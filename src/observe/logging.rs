@@ -2,6 +2,7 @@
 //! every other one puts its line into a bounded queue and goes on, so that a log that nobody reads
 //! delays neither an answer nor a reload. Lines that do not fit are counted.
 
+use std::env;
 use std::io::{self, Write};
 use std::panic;
 use std::sync::Arc;
@@ -41,8 +42,8 @@ pub(crate) struct Log {
 
 /// Makes this queue the process's log. `RUST_LOG` chooses what is logged, by default `info`.
 pub(crate) fn start(log: &Log, format: LogFormat) {
-    let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
-    let mut builder = env_logger::Builder::from_env(environment);
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&filter(env::var("RUST_LOG").ok()));
     // It logs every request that it cannot parse, however many come; audit lines have a bound.
     builder.filter_module("actix_http", LevelFilter::Off);
     builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
@@ -60,6 +61,13 @@ pub(crate) fn start(log: &Log, format: LogFormat) {
     panic::set_hook(Box::new(|panic| {
         log::error!("{}", panic.to_string().replace('\n', " "));
     }));
+}
+
+/// A level alone is meant for htgate: at `info` the server would name sockets before they are
+/// renamed. `RUST_LOG` can still name it, since the last word on a crate counts.
+fn filter(given: Option<String>) -> String {
+    let given = given.filter(|given| !given.is_empty());
+    format!("actix_server=warn,{}", given.as_deref().unwrap_or("info"))
 }
 
 impl Log {
@@ -218,6 +226,21 @@ const LONGEST_FINISH: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_is_quiet_unless_it_is_named() {
+        for (given, expected) in [
+            (None, "actix_server=warn,info"),
+            (Some(""), "actix_server=warn,info"),
+            (Some("debug"), "actix_server=warn,debug"),
+            (
+                Some("actix_server=info"),
+                "actix_server=warn,actix_server=info",
+            ),
+        ] {
+            assert_eq!(filter(given.map(str::to_owned)), expected);
+        }
+    }
 
     #[test]
     fn values_cannot_be_mistaken() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::Output;
 use std::time::Duration;
 
-use crate::support::{Compose, Docker, attempt, eventually, line, run, said};
+use crate::support::{Compose, Docker, attempt, eventually, is_root, line, run, said};
 
 #[test]
 fn docker_pulls_without_a_login_from_compose_with_tokens() {
@@ -16,21 +16,20 @@ fn docker_pulls_without_a_login_from_compose_with_tokens() {
     let Some(compose) = Compose::find(test, &["token.yml"]) else {
         return;
     };
-    let folder = compose.folder.path().join("token");
+    let folder = compose.path("token");
 
     // What is there already stays.
-    let mut prepare = compose.in_place("./prepare.sh");
-    prepare.arg("--token");
-    let told = said(&run(&mut prepare));
+    let prepare = || compose.prepare(&["--token", "testuser"], None);
+    let told = prepare();
     assert!(told.contains("-f token.yml up -d"), "{told}");
     let key = fs::read(folder.join("key/token.key")).unwrap();
-    let told = said(&run(&mut prepare));
+    let told = prepare();
     assert!(told.contains("token/key is there already"), "{told}");
     assert_eq!(fs::read(folder.join("key/token.key")).unwrap(), key);
 
     // Another one, who may only pull, and only what is the team's.
-    let htpasswd = compose.folder.path().join("users/htpasswd");
-    let users = fs::read_to_string(&htpasswd).unwrap() + &line("reader", "secret", 5);
+    let htpasswd = compose.path("users/htpasswd");
+    let users = fs::read_to_string(&htpasswd).unwrap() + &line("reader", "secret", 10);
     fs::write(&htpasswd, users).unwrap();
     let config = folder.join("htgate.toml");
     let rules = fs::read_to_string(&config).unwrap();
@@ -77,7 +76,16 @@ fn docker_pulls_without_a_login_from_compose_with_tokens() {
 
     // The key is htgate's own, and the registry has the certificate and nothing else.
     let made = fs::metadata(folder.join("key/token.key")).unwrap();
-    assert_eq!((made.mode() & 0o7777, made.uid()), (0o600, 65532));
+    let mode = (made.mode() & 0o7777, made.uid());
+    if is_root() {
+        assert_eq!(mode, (0o600, 65532));
+        // The users are root's, and htgate reads them by its group.
+        let users = fs::metadata(&htpasswd).unwrap();
+        assert_eq!((users.mode() & 0o7777, users.gid()), (0o640, 65532));
+    } else {
+        assert_eq!(mode, (0o600, fs::metadata(&htpasswd).unwrap().uid()));
+    }
+    run(&mut compose.command(&["exec", "-T", "htgate", "/htgate", "check"]));
     let mounts = compose.inspect(
         "registry",
         "{{range .Mounts}}{{if eq .Type \"bind\"}}{{.Source}} {{end}}{{end}}",

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{attempt, folder, repository, said};
@@ -34,7 +35,7 @@ fn a_missing_or_old_rust_is_named() {
         assert_eq!(text.lines().count(), 1, "{text}");
         let installed = home.join(".cargo/bin");
         fs::create_dir_all(&installed).unwrap();
-        program(&installed.join("cargo"), "cargo 1.99.0");
+        program(&installed.join("cargo"), "echo cargo 1.99.0");
         assert!(look().1.contains("not in PATH"), "{}", look().1);
     }
     for (version, is_enough) in [
@@ -45,7 +46,7 @@ fn a_missing_or_old_rust_is_named() {
         ("1.100.0-nightly (abc 2027-01-01)", true),
         ("2.0.0", true),
     ] {
-        program(&cargo, &format!("cargo {version}"));
+        program(&cargo, &format!("echo 'cargo {version}'"));
         let (found, text) = look();
         assert_eq!(found, is_enough, "{version}: {text}");
         let number = version.split(' ').next().unwrap();
@@ -81,7 +82,60 @@ fn a_port_that_is_taken_is_named() {
     }
 }
 
-fn program(path: &std::path::Path, prints: &str) {
-    fs::write(path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
+#[test]
+fn packages_that_are_missing_are_named() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    // Debian has curl, and apt-get no network.
+    program(
+        &path("dpkg-query"),
+        "for last; do :; done\n[ \"$last\" != curl ] || echo ii",
+    );
+    let called = path("called");
+    let fail = format!(
+        "touch {}\necho 'W: a\nE: no network\nE: no lists' >&2\nexit 100",
+        called.display()
+    );
+    program(&path("apt-get"), &fail);
+    let install = |user: u32, packages: &[&str]| {
+        program(&path("id"), &format!("echo {user}"));
+        let search = format!("{}:/usr/bin:/bin", folder.path().display());
+        let mut install = Command::new("sh");
+        let install = install.arg(repository("scripts/install.sh")).args(packages);
+        let output = attempt(install.env("PATH", search));
+        (output.status.success(), said(&output))
+    };
+
+    // Nothing is missing: nobody is asked anything, and there need be no network.
+    assert_eq!(install(1000, &["curl"]), (true, String::new()));
+    let packages = ["nginx", "curl", "wrk"];
+    let begin = "These packages are missing: nginx wrk; ";
+    let command = "apt-get install --no-install-recommends nginx wrk";
+    if !fs::exists("/usr/bin/sudo").unwrap() {
+        let expected = format!("{begin}only root can install them, with: {command}\n");
+        assert_eq!(install(1000, &packages), (false, expected));
+    }
+    program(&path("sudo"), "exit 1");
+    let expected = format!("{begin}type: sudo {command}\n");
+    assert_eq!(install(1000, &packages), (false, expected));
+    assert!(!called.exists());
+
+    program(
+        &path("sudo"),
+        "[ $1 = rm ] || [ $1 = tee ] || [ $1 = chmod ] || exec \"$@\"",
+    );
+    let (is_done, text) = install(1000, &packages);
+    let expected = format!(
+        "{begin}apt-get could not install them (no lists). With a network, type: \
+         sudo apt-get update && sudo {command}\n"
+    );
+    assert!(!is_done && text.ends_with(&expected), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(called.exists());
+}
+
+/// A program that does this, in sh.
+pub(super) fn program(path: &Path, does: &str) {
+    fs::write(path, format!("#!/bin/sh\n{does}\n")).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }

@@ -9,4 +9,5 @@ mod ingress;
 mod kubernetes;
 mod monitoring;
 mod package;
+mod prepare;
 mod systemd;

@@ -1,32 +1,33 @@
 //! compose/ with images that are made here from Debian's packages, since none can be pulled.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
 use tempfile::TempDir;
 
-use super::{attempt, folder, free_port, line, repository, run, said, skip};
+use super::{attempt, folder, free_port, repository, run, said, skip};
 
-/// One project of compose/, on a port and with users, certificate and keys of its own; taken
-/// down when dropped.
+/// One project in a copy of compose/, where prepare.sh writes beside itself; taken down when
+/// dropped.
 pub struct Compose {
-    pub folder: TempDir,
+    folder: TempDir,
     pub port: u16,
     pub project: String,
+    /// `docker compose`, or the older `docker-compose`.
+    pub program: &'static str,
     /// Those besides docker-compose.yml.
     overrides: &'static [&'static str],
 }
 
 impl Compose {
-    /// Prepared with one user, `testuser` with `testpassword`, and not yet up. None, with the
-    /// reason told, where it cannot run.
+    /// Neither prepared nor up. None, with the reason told, where it cannot run.
     pub fn find(test: &str, overrides: &'static [&'static str]) -> Option<Self> {
-        let version = Command::new("docker-compose").arg("version").output();
-        if !version.is_ok_and(|output| output.status.success()) {
-            skip(test, "there is no docker-compose");
+        let Some(program) = program() else {
+            skip(test, "there is no docker compose");
             return None;
-        }
+        };
         let image = Command::new("docker")
             .args(["image", "inspect", "htgate:latest"])
             .output()
@@ -41,17 +42,42 @@ impl Compose {
         run(Command::new(repository("tests/suite/images/build.sh")).current_dir(repository(".")));
 
         let port = free_port();
-        let compose = Self {
-            folder: folder(),
+        Some(Self {
+            folder: copied(),
+            program,
             port,
             project: format!("htgate-test-{}-{port}", std::process::id()),
             overrides,
-        };
-        let users = compose.folder.path().join("users");
-        fs::create_dir(&users).unwrap();
-        let testuser = line("testuser", "testpassword", 5);
-        fs::write(users.join("htpasswd"), testuser).unwrap();
-        Some(compose)
+        })
+    }
+
+    /// A file in the copy of compose/.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("compose").join(name)
+    }
+
+    /// Runs prepare.sh with a password on standard input, as another user if one is named. What it
+    /// is given here, no later command is given again.
+    pub fn prepare(&self, arguments: &[&str], user: Option<u32>) -> String {
+        let mut shell = Command::new("sh");
+        if let Some(user) = user {
+            let user = user.to_string();
+            run(Command::new("chown")
+                .args(["-R", &user])
+                .arg(self.path(".")));
+            shell = Command::new("setpriv");
+            shell.args(["--clear-groups", "--reuid", &user, "--regid", &user, "sh"]);
+        }
+        let script = "echo testpassword | ./prepare.sh \"$@\"";
+        let prepare = shell.args(["-c", script, "sh"]).args(arguments);
+        let prepare = prepare
+            .current_dir(self.path("."))
+            .env("COMPOSE_PROJECT_NAME", &self.project)
+            .env("NGINX_IMAGE", "htgate-test-nginx")
+            .env("REGISTRY_IMAGE", "htgate-test-registry")
+            .env("HTGATE_IMAGE", "htgate:latest")
+            .env("HTGATE_PORT", self.port.to_string());
+        said(&run(prepare))
     }
 
     pub fn registry(&self) -> String {
@@ -59,29 +85,13 @@ impl Compose {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.in_place("docker-compose");
-        command.args(["-f", "docker-compose.yml"]);
+        let mut words = self.program.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(["-f", "docker-compose.yml"]);
         for file in self.overrides {
             command.args(["-f", file]);
         }
-        command.args(arguments);
-        command
-    }
-
-    /// A command in compose/, with the variables that are read there.
-    pub fn in_place(&self, program: &str) -> Command {
-        let folder = self.folder.path();
-        let mut command = Command::new(program);
-        command
-            .current_dir(repository("compose"))
-            .env("COMPOSE_PROJECT_NAME", &self.project)
-            .env("NGINX_IMAGE", "htgate-test-nginx")
-            .env("REGISTRY_IMAGE", "htgate-test-registry")
-            .env("HTGATE_IMAGE", "htgate:latest")
-            .env("HTGATE_PORT", self.port.to_string())
-            .env("HTGATE_USERS", folder.join("users"))
-            .env("HTGATE_CERTS", folder.join("certs"))
-            .env("HTGATE_TOKEN", folder.join("token"));
+        command.args(arguments).current_dir(self.path("."));
         command
     }
 
@@ -120,4 +130,30 @@ impl Drop for Compose {
         }
         let _ = attempt(&mut self.command(&["down", "-v", "--remove-orphans"]));
     }
+}
+
+/// The compose that there is, as prepare.sh finds it.
+fn program() -> Option<&'static str> {
+    let mut both = ["docker compose", "docker-compose"].into_iter();
+    both.find(|program| {
+        let version = Command::new("sh")
+            .args(["-c", &format!("{program} version")])
+            .output();
+        version.is_ok_and(|output| output.status.success())
+    })
+}
+
+/// compose/ without what somebody has prepared there, and what it mounts.
+pub fn copied() -> TempDir {
+    let copy = folder();
+    for files in ["compose", "nginx"] {
+        fs::create_dir(copy.path().join(files)).unwrap();
+        for entry in fs::read_dir(repository(files)).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            if entry.file_type().unwrap().is_file() && name != ".env" {
+                fs::copy(entry.path(), copy.path().join(files).join(name)).unwrap();
+            }
+        }
+    }
+    copy
 }

@@ -32,7 +32,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tempfile::TempDir;
 
 pub use self::client::{Connection, Response, Target};
-pub use self::compose::Compose;
+pub use self::compose::{Compose, copied};
 pub use self::docker::Docker;
 pub use self::gate::{Gate, NOBODY, another_address};
 pub use self::image::image;

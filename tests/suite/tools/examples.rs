@@ -24,7 +24,12 @@ fn switched_on(text: &str) -> String {
 fn every_example_is_accepted() {
     let read = |path: &str| fs::read_to_string(repository(path)).unwrap();
     let mut examples = Vec::new();
-    for page in ["README.md", "docs/access.md", "docs/token.md"] {
+    for page in [
+        "README.md",
+        "docs/access.md",
+        "docs/registry.md",
+        "docs/token.md",
+    ] {
         let text = read(page);
         let found = between(&text, "```toml\n", "```");
         assert!(!found.is_empty(), "{page}");

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What a newcomer does: `make run` from a clean clone of what is committed here, in a Debian that
+# has make, certificates and this machine's Rust, and nothing else; until it answers, and once
+# more without a network. Only on Debian, and only for root. Says OK, or what failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=$PWD/target/fresh
+base=$folder/base
+root=$folder/root
+
+if [ "${1:-}" != inside ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo 'Only root can make a Debian in a folder; type: sudo env PATH="$PATH" make fresh' >&2
+        exit 1
+    fi
+    sh scripts/rust.sh
+    sh scripts/install.sh debootstrap git iproute2
+    rm -rf --one-file-system "$root"
+    # Mounts and processes end with it.
+    unshare --mount --pid --fork --kill-child scripts/fresh.sh inside && code=0 || code=$?
+    rm -rf --one-file-system "$root"
+    exit $code
+fi
+
+if [ ! -e "$base" ]; then
+    mkdir -p "$folder"
+    rm -rf "$base.new"
+    # shellcheck source=/dev/null
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' |
+        sed -n "s/^$release //p" | head -n 1)
+    debootstrap --variant=minbase --include=make,ca-certificates "$release" "$base.new" "$mirror" \
+        >"$folder/debootstrap.log" || {
+        echo "FAILED: debootstrap; see $folder/debootstrap.log" >&2
+        exit 1
+    }
+    mv "$base.new" "$base"
+fi
+cp -a "$base" "$root"
+git clone -q --no-hardlinks . "$root/htgate"
+mkdir "$root/opt/rust"
+mount --bind "$(rustc --print sysroot)" "$root/opt/rust"
+mount -o remount,bind,ro "$root/opt/rust"
+mount --bind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+# How this machine gets at crates and packages.
+cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+if [ -e "$cargo_home/config.toml" ]; then
+    mkdir "$root/root/.cargo"
+    cp "$cargo_home/config.toml" "$root/root/.cargo/"
+fi
+
+cat >"$root/answers" <<'ANSWERS'
+make -C /htgate run >/log 2>&1 </dev/null &
+for _ in $(seq 1800); do
+    sleep 1
+    kill -0 $! || break
+    status=$(curl -sk -o /dev/null -w '%{http_code}' -u testuser:testpassword \
+        "https://localhost:$HTGATE_PORT/v2/")
+    if [ "$status" = 200 ]; then
+        kill $!
+        wait
+        exit 0
+    fi
+done 2>/dev/null
+exit 1
+ANSWERS
+
+try() { # WHAT COMMAND...
+    echo "make run, $1 ..."
+    shift
+    "$@" chroot "$root" env -i HOME=/root HTGATE_PORT=15043 \
+        PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin bash /answers || {
+        tail -n 30 "$root/log"
+        echo "FAILED: make run did not answer; above are the last lines that it printed" >&2
+        exit 1
+    }
+}
+# Puts a command where there is no network.
+alone() {
+    # shellcheck disable=SC2016 # for the other shell
+    unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"
+}
+try 'on a bare machine' env
+try 'without a network' alone
+echo OK
