@@ -1,18 +1,14 @@
 //! docs/auth-basic.md, followed to the letter: a real nginx with the lines that it removes, another
 //! one with those that it adds, and the same requests to both.
 
-use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::nginx::fastcgi;
 use crate::support::{
     Connection, Gate, INCLUDED, Nginx, attempt, authorization, basic, eventually, folder, line,
     repository, run, said, shipped,
@@ -212,7 +208,10 @@ impl Scene {
             let config = place.path().join("htgate.toml").display().to_string();
             Gate::start(&merged(page, heading, place.path()), &["--config", &config])
         };
-        php(&place.path().join("php.sock"));
+        fastcgi::serve(&place.path().join("php.sock"), |given| {
+            let given = |name| given.get(name).map_or("", String::as_str);
+            format!("{}|{}", given("REMOTE_USER"), given("HTTP_AUTHORIZATION"))
+        });
         let diff = &blocks(page, heading, "diff")[0];
         let start = |sign| {
             let text = http(&side(diff, sign), &gate.socket(), place.path());
@@ -365,67 +364,4 @@ fn ask(nginx: &Nginx, address: &str, site: &str, path: &str, login: &str) -> Str
     format!("200 {body}")
 }
 
-/// A PHP that says which user and which password it was given.
-fn php(socket: &Path) {
-    let listener = UnixListener::bind(socket).unwrap();
-    fs::set_permissions(socket, Permissions::from_mode(0o666)).unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            answer(stream.unwrap()).unwrap();
-        }
-    });
-}
-
-/// One request of FastCGI: records of a head of eight bytes, the content, and padding.
-fn answer(mut stream: UnixStream) -> io::Result<()> {
-    let mut pairs = Vec::new();
-    loop {
-        let mut head = [0; 8];
-        stream.read_exact(&mut head)?;
-        let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
-        let mut content = vec![0; length + usize::from(head[6])];
-        stream.read_exact(&mut content)?;
-        match head[1] {
-            PARAMS => pairs.extend_from_slice(&content[..length]),
-            STDIN if length == 0 => break,
-            _ => {}
-        }
-    }
-    let mut given = BTreeMap::new();
-    let mut pairs = &pairs[..];
-    while !pairs.is_empty() {
-        let (name, value) = (length(&mut pairs)?, length(&mut pairs)?);
-        let (name, rest) = pairs.split_at(name);
-        let (value, rest) = rest.split_at(value);
-        pairs = rest;
-        // As with PHP, the last one counts.
-        given.insert(name, String::from_utf8_lossy(value));
-    }
-    let given = |name: &str| given.get(name.as_bytes()).cloned().unwrap_or_default();
-    let (user, authorization) = (given("REMOTE_USER"), given("HTTP_AUTHORIZATION"));
-    let text = format!("Content-Type: text/plain\r\n\r\n{user}|{authorization}");
-    let record = |kind: u8, content: &[u8]| {
-        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-        [&[1, kind, 0, 1, length[0], length[1], 0, 0], content].concat()
-    };
-    stream.write_all(&record(STDOUT, text.as_bytes()))?;
-    stream.write_all(&record(END, &[0; 8]))
-}
-
-/// One byte, or four of which the first bit says so.
-fn length(pairs: &mut &[u8]) -> io::Result<usize> {
-    let mut bytes = [0; 4];
-    pairs.read_exact(&mut bytes[3..])?;
-    if bytes[3] >= 0x80 {
-        bytes[0] = bytes[3] & 0x7f;
-        pairs.read_exact(&mut bytes[1..])?;
-    }
-    Ok(u32::from_be_bytes(bytes) as usize)
-}
-
-/// The kinds of records.
-const END: u8 = 3;
-const PARAMS: u8 = 4;
-const STDIN: u8 = 5;
-const STDOUT: u8 = 6;
 const HTGATE: &str = env!("CARGO_BIN_EXE_htgate");
