@@ -1,5 +1,7 @@
 //! The shipped nginx files in the sites that people have.
 
+mod auth_basic;
+mod fastcgi;
 mod outage;
 mod pages;
 mod shipped;

@@ -10,27 +10,11 @@ use std::time::Duration;
 
 use crate::nginx::sites::scene::SECRET;
 
-/// Speaks as much FastCGI as nginx needs to take it for PHP.
+/// A PHP that answers everything.
 pub(super) fn fastcgi(folder: &Path) -> PathBuf {
-    listen(folder.join("php.sock"), |mut stream| {
-        loop {
-            let mut head = [0; 8];
-            stream.read_exact(&mut head)?;
-            let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
-            let mut content = vec![0; length + usize::from(head[6])];
-            stream.read_exact(&mut content)?;
-            const STDIN: u8 = 5;
-            if head[1] == STDIN && length == 0 {
-                break;
-            }
-        }
-        let body = format!("Content-Type: text/plain\r\n\r\n{SECRET} php\n");
-        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-        let mut answer = vec![1, 6, 0, 1, length[0], length[1], 0, 0];
-        answer.extend_from_slice(body.as_bytes());
-        answer.extend_from_slice(&[1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        stream.write_all(&answer)
-    })
+    let socket = folder.join("php.sock");
+    crate::nginx::fastcgi::serve(&socket, |_| format!("{SECRET} php\n"));
+    socket
 }
 
 /// A relay to htgate that holds every answer back.
