@@ -33,11 +33,13 @@ put() {
     install -m "$1" "$2" "$3"
 }
 
-# The man page and the completions come out of the binary itself.
-put_generated() {
-    if "$runnable" man >"$work/generated" 2>/dev/null; then
-        put 644 "$work/generated" "$1"
-    fi
+# The manual pages and the completions come out of the binary itself.
+put_manuals() { # FOLDER8 FOLDER5
+    for page in "$1/htgate.8" "$2/htgate.toml.5"; do
+        name=$(basename "$page")
+        "$runnable" man "${name%.*}" >"$work/generated"
+        put 644 "$work/generated" "$page"
+    done
 }
 put_completions() {
     if "$runnable" completions "$1" >"$work/generated" 2>/dev/null; then
@@ -65,12 +67,15 @@ make_deb() { # ARCHITECTURE BINARY
     done
 
     doc=$root/usr/share/doc/htgate
-    for file in registry registry-token site-example; do
-        put 644 "nginx/$file.conf" "$doc/examples/nginx/$file.conf"
+    mkdir -p "$doc/examples"
+    for examples in nginx monitoring kubernetes; do
+        cp -r "$examples" "$doc/examples/$examples"
+        # Where the pages look for them.
+        ln -s "examples/$examples" "$doc/$examples"
     done
-    cp -r monitoring "$doc/examples/monitoring"
     put 644 README.md "$doc/README.md"
     put 644 SECURITY.md "$doc/SECURITY.md"
+    cp -r docs "$doc/docs"
     put 644 packaging/debian/README.Debian "$doc/README.Debian"
     { cat packaging/debian/copyright && sed -n '5,$s/^$/./; 5,$s/^/ /p' LICENSE-MIT; } \
         >"$doc/copyright"
@@ -84,8 +89,8 @@ htgate ($debian_version) unstable; urgency=medium
 CHANGELOG
     gzip -9n <"$work/changelog" >"$doc/changelog.Debian.gz"
 
-    put_generated "$root/usr/share/man/man8/htgate.8"
-    find "$root/usr/share/man" -type f -exec gzip -9n {} + 2>/dev/null || true
+    put_manuals "$root/usr/share/man/man8" "$root/usr/share/man/man5"
+    find "$root/usr/share/man" -type f -exec gzip -9n {} +
     put_completions bash "$root/usr/share/bash-completion/completions/htgate"
     put_completions zsh "$root/usr/share/zsh/vendor-completions/_htgate"
     put_completions fish "$root/usr/share/fish/vendor_completions.d/htgate.fish"
@@ -114,11 +119,12 @@ make_tarball() { # ARCHITECTURE BINARY
     for file in README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
         put 644 "$file" "$root/$file"
     done
-    cp -r nginx monitoring kubernetes "$root"
+    put 644 packaging/INSTALL.md "$root/INSTALL.md"
+    cp -r docs nginx monitoring kubernetes "$root"
     put 644 packaging/htgate.toml "$root/htgate.toml"
     put 644 packaging/systemd/htgate.service "$root/systemd/htgate.service"
     put 644 packaging/systemd/htgate.socket "$root/systemd/htgate.socket"
-    put_generated "$root/man/htgate.8"
+    put_manuals "$root/man" "$root/man"
     put_completions bash "$root/completions/htgate.bash"
     put_completions zsh "$root/completions/_htgate"
     put_completions fish "$root/completions/htgate.fish"

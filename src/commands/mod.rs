@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
         Some(Command::Token(command)) => token::run(&command),
         Some(Command::User(command)) => user::run(&command),
         Some(Command::Completions(options)) => print(&print::completions(&options)),
-        Some(Command::Man) => match print::manual() {
+        Some(Command::Man(options)) => match print::manual(&options) {
             Ok(page) => print(&page),
             Err(error) => complain(error, FAILED),
         },
@@ -95,9 +95,8 @@ enum Command {
     Token(token::Command),
     /// Print a script that completes this command line in a shell.
     Completions(print::CompletionOptions),
-    /// Print the manual page, htgate(8).
-    #[command(after_help = "Example: htgate man > /usr/local/share/man/man8/htgate.8")]
-    Man,
+    /// Print a manual page: htgate(8) or htgate.toml(5).
+    Man(print::ManualOptions),
 }
 
 /// Says what is wrong with the settings.

@@ -2,11 +2,12 @@
 
 use std::io;
 
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
+use crate::config::Settings;
 
 /// Which shell.
 #[derive(Args, Debug)]
@@ -23,12 +24,89 @@ pub(crate) fn completions(options: &CompletionOptions) -> Vec<u8> {
     script
 }
 
-/// The manual page, htgate(8), with every command.
+/// Which manual page.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples: htgate man > /usr/local/share/man/man8/htgate.8\n          \
+                  htgate man htgate.toml > /usr/local/share/man/man5/htgate.toml.5"
+)]
+pub(crate) struct ManualOptions {
+    /// The page: htgate(8), the commands, or htgate.toml(5), the configuration file.
+    #[arg(default_value = "htgate")]
+    pub page: Page,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Page {
+    #[value(name = "htgate")]
+    Commands,
+    #[value(name = "htgate.toml")]
+    Configuration,
+}
+
+/// A manual page.
 ///
 /// # Errors
 ///
 /// None in practice: it is written to memory.
-pub(crate) fn manual() -> io::Result<Vec<u8>> {
+pub(crate) fn manual(options: &ManualOptions) -> io::Result<Vec<u8>> {
+    match options.page {
+        Page::Commands => commands(),
+        Page::Configuration => Ok(configuration()),
+    }
+}
+
+/// htgate.toml(5): its settings are those of the command line, its sections are written by hand.
+fn configuration() -> Vec<u8> {
+    let settings: String = settings().iter().map(describe_setting).collect();
+    let page = include_str!("htgate.toml.5")
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@SETTINGS@\n", &settings);
+    page.into_bytes()
+}
+
+fn settings() -> Vec<Arg> {
+    let command = Settings::augment_args(Command::new("htgate"));
+    let settings = command.get_arguments();
+    let settings = settings.filter(|setting| setting.get_id() != "config");
+    settings.cloned().collect()
+}
+
+fn describe_setting(setting: &Arg) -> String {
+    let help = setting.get_help().map(ToString::to_string);
+    // A dot at the beginning of a line would be a macro's.
+    let help = format!("\\&{}", plain(&help.unwrap_or_default()));
+    let names: Vec<_> = setting
+        .get_possible_values()
+        .iter()
+        .map(|value| plain(value.get_name()))
+        .collect();
+    let values = match names.as_slice() {
+        [] => String::new(),
+        names => format!("\n.br\nOne of {}.", names.join(", ")),
+    };
+    let (key, value) = (setting.get_id(), form(setting));
+    format!(".TP\n\\fB{key}\\fR = \\fI{value}\\fR\n{help}{values}\n")
+}
+
+/// How its value is written in TOML.
+fn form(setting: &Arg) -> String {
+    let names = setting.get_value_names().unwrap_or_default();
+    let name = names.first().map_or("VALUE", |name| name.as_str());
+    match name {
+        "N" | "COST" | "SECONDS" | "BOOL" => name.to_owned(),
+        "ADDRESS" => format!("[\"{name}\", ...]"),
+        _ => format!("\"{name}\""),
+    }
+}
+
+/// A text as the manual's language has it.
+fn plain(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+/// htgate(8), with every command.
+fn commands() -> io::Result<Vec<u8>> {
     let mut command = Cli::command();
     command.build();
     let mut page = Vec::new();
@@ -83,8 +161,7 @@ fn describe(command: &Command, parent: &str, page: &mut Vec<u8>) -> io::Result<(
 /// What the help says after the options.
 fn show_examples(command: &Command, page: &mut Vec<u8>) {
     if let Some(examples) = command.get_after_help() {
-        let help = examples.to_string();
-        let help = help.replace('\\', "\\e").replace('-', "\\-");
+        let help = plain(&examples.to_string());
         for paragraph in help.split("\n\n") {
             // Commands keep their lines; sentences are as long as the page is wide.
             let text = match paragraph.starts_with("Example") {
@@ -105,9 +182,43 @@ const ENDING: &str = r#".SH "EXIT STATUS"
 .I htpasswd
 One user a line, as \fIuser\fR:\fIhash\fR. It is watched: a change takes effect within moments.
 .TP
-.I htgate.toml
-Settings, and rules that take effect like a change of the users. Named with \fB\-\-config\fR.
+.I /etc/htgate/htgate.toml
+Settings, and rules that take effect like a change of the users: see
+.BR htgate.toml (5).
+.TP
+.I /usr/share/doc/htgate/docs
+How to set it up, in the Debian package.
 .SH "SEE ALSO"
+.BR htgate.toml (5),
 .BR htpasswd (1),
 .BR nginx (8)
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the page says of a setting is what the file takes.
+    #[test]
+    fn settings_are_written_as_the_page_has_it() {
+        let settings = settings();
+        assert!(settings.len() > 15, "{}", settings.len());
+        for setting in settings {
+            let first = setting.get_possible_values();
+            let first = first.first().map(|value| value.get_name().to_owned());
+            let key = setting.get_id();
+            let value = form(&setting)
+                .replace(", ...", "")
+                .replace("ADDRESS", "[::1]:80")
+                .replace("MODE", "0600")
+                .replace("BOOL", "true")
+                .replace("SECONDS", "9")
+                .replace("COST", "9");
+            let value = if value == "N" { "9" } else { &value };
+            let value = first.map_or(value.to_owned(), |first| format!("\"{first}\""));
+            let line = format!("{key} = {value}\n");
+            let parsed: Result<Settings, _> = toml::from_str(&line);
+            assert!(parsed.is_ok(), "{line}{parsed:?}");
+        }
+    }
+}

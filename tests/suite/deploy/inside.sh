@@ -174,7 +174,8 @@ test "$(stat -c %a /etc/htgate/users)" = 2755
 test "$(status alice:secret)" = 200
 
 echo "== remove"
-dpkg -r htgate
+dpkg -r htgate 2>&1 | tee /removed
+grep -q '^htgate: .* answer 503 .*: /etc/nginx/conf.d/site.conf *$' /removed
 fails systemctl is-active htgate.socket htgate.service
 test ! -e /usr/bin/htgate
 test ! -e /run/htgate
@@ -183,10 +184,49 @@ test -s "$users"
 test "$(status alice:secret)" = 503
 
 echo "== purge"
-dpkg -P htgate
+dpkg -P htgate 2>&1 | tee /removed
+grep -q '^htgate: nginx will not start .*: /etc/nginx/conf.d/site.conf *$' /removed
+fails nginx -t
 fails getent passwd htgate
 fails getent group htgate
 rm /etc/nginx/conf.d/site.conf
+nginx -t
 on_disk >/after
-diff <(grep -v '^/before$' /before) <(grep -v '^/\(before\|after\)$' /after)
+diff <(grep -v '^/before$' /before) <(grep -Ev '^/(before|after|removed)$' /after)
+# Nothing to warn of.
+dpkg -i /htgate.deb
+dpkg -P htgate 2>&1 | tee /removed
+fails grep -E '503|will not start' /removed
+
+echo "== from the archive"
+mkdir /archive
+tar -xzf /htgate.tar.gz -C /archive --strip-components=1
+cd /archive
+# The commands of a section of INSTALL.md, without those that this machine lacks and the one that
+# asks for a password.
+section() {
+    awk -v title="## $1" '/^## / { here = index($0, title) == 1 } here && /^```/ { code = !code; next }
+        here && code' INSTALL.md | sed -e 's/sudo //g' -e '/setsebool\|^curl\|htgate user add/d'
+}
+for title in 1. 2. 4.; do
+    section "$title" >/commands
+    sed -i '/^nginx/d' /commands
+    bash -euo pipefail /commands
+done
+cat /alice >>"$users"
+printf 'server {\n listen 8080;\n root /var/www/html;\n include /etc/nginx/htgate-server.conf;\n}\n' \
+    >/etc/nginx/conf.d/site.conf
+section 4. | grep '^nginx' >/commands
+bash -euo pipefail /commands
+eventually eval 'test "$(status)" = 401'
+eventually eval 'test "$(status alice:secret)" = 200'
+section SELinux >/commands
+bash -euo pipefail /commands
+htgate health --listen 127.0.0.1:8080
+eventually eval 'test "$(status alice:secret)" = 200'
+rm /etc/nginx/conf.d/site.conf
+section Remove >/commands
+bash -euo pipefail /commands
+test "$(find /etc /usr /run -xdev -name '*htgate*' | tr '\n' ' ')" = "/etc/htgate /etc/htgate/htgate.toml "
+fails getent passwd htgate
 echo passed

@@ -55,6 +55,72 @@ fn the_same_sources_are_the_same_bytes() {
     assert_eq!(first, second);
 }
 
+/// The package for this machine among those in a folder.
+fn package(packages: &Path, suffix: &str) -> PathBuf {
+    let architecture = said(&run(Command::new("dpkg").arg("--print-architecture")));
+    let ending = format!("{}.{suffix}", architecture.trim_end());
+    let mut files = fs::read_dir(packages).unwrap();
+    let found = files.find_map(|file| {
+        let path = file.unwrap().path();
+        path.display()
+            .to_string()
+            .ends_with(&ending)
+            .then_some(path)
+    });
+    found.expect("a package for this machine")
+}
+
+/// The pages are in both packages, what they refer to as well, and the manual is well formed.
+#[test]
+fn packages_hold_the_pages() {
+    let folder = folder();
+    let packages = folder.path().join("packages");
+    make(&repository(""), &stripped(folder.path()), &packages);
+    let (deb, archive) = (folder.path().join("deb"), folder.path().join("archive"));
+    run(Command::new("dpkg-deb")
+        .arg("-x")
+        .args([package(&packages, "deb"), deb.clone()]));
+    fs::create_dir(&archive).unwrap();
+    run(Command::new("tar")
+        .args(["-x", "--strip-components=1", "-C"])
+        .arg(&archive)
+        .arg("-f")
+        .arg(package(&packages, "tar.gz")));
+    for root in [deb.join("usr/share/doc/htgate"), archive.clone()] {
+        for page in fs::read_dir(root.join("docs")).unwrap() {
+            let page = page.unwrap().path();
+            let text = fs::read_to_string(&page).unwrap();
+            for link in text.split("](").skip(1) {
+                let to = link.split([')', '#']).next().unwrap();
+                let there = to.contains("://") || page.parent().unwrap().join(to).exists();
+                assert!(there, "{}: {to}", page.display());
+            }
+        }
+        for page in ["README.md", "SECURITY.md", "docs/auth-basic.md"] {
+            assert!(root.join(page).exists(), "{page}");
+        }
+    }
+    for page in ["man8/htgate.8.gz", "man5/htgate.toml.5.gz"] {
+        assert!(deb.join("usr/share/man").join(page).exists(), "{page}");
+    }
+    for page in ["man/htgate.8", "man/htgate.toml.5"] {
+        let mut groff = Command::new("groff");
+        let groff = groff.args(["-man", "-ww", "-z", "-Tutf8"]);
+        let warnings = said(&run(groff.arg(archive.join(page))));
+        assert!(warnings.is_empty(), "{page}: {warnings}");
+    }
+    let page = fs::read_to_string(archive.join("man/htgate.toml.5")).unwrap();
+    for key in [
+        "htpasswd",
+        "queue_seconds",
+        "log_format",
+        "[[access]]",
+        "key_id",
+    ] {
+        assert!(page.contains(key), "{key}");
+    }
+}
+
 #[test]
 fn units_that_allow_no_more_than_they_must() {
     let unit = |name: &str| repository(&format!("packaging/systemd/{name}"));
@@ -123,19 +189,10 @@ fn debian_installs_runs_and_forgets_it() {
     }
     let packages = folder.path().join("packages");
     make(&repository(""), &stripped(folder.path()), &packages);
-    let deb = fs::read_dir(&packages)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let architecture = said(&run(Command::new("dpkg").arg("--print-architecture")));
-    let suffix = format!("_{}.deb", architecture.trim_end());
-    let deb = deb
-        .into_iter()
-        .find(|path| path.display().to_string().ends_with(&suffix));
-    fs::copy(
-        deb.expect("a package for this machine"),
-        root.join("htgate.deb"),
-    )
-    .unwrap();
+    for suffix in ["deb", "tar.gz"] {
+        let to = root.join(format!("htgate.{suffix}"));
+        fs::copy(package(&packages, suffix), to).unwrap();
+    }
     fs::write(root.join("alice"), line("alice", "secret", 5)).unwrap();
     fs::write(root.join("bob"), line("bob", "secret", 5)).unwrap();
     fs::copy(

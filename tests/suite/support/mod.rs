@@ -123,6 +123,7 @@ pub const PACKAGES: &[(&str, &[&str])] = &[
     ("debootstrap", &["debootstrap"]),
     ("docker-registry", &["docker-registry"]),
     ("fail2ban", &["fail2ban-client", "fail2ban-regex"]),
+    ("groff-base", &["groff"]),
     ("nginx", &["nginx"]),
     ("openssl", &["openssl"]),
     ("podman", &["podman"]),
