@@ -250,7 +250,8 @@ fn page() -> String {
 fn blocks(page: &str, heading: &str, language: &str) -> Vec<String> {
     let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
-    let parts = section.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let parts = section.split(&fence).skip(1);
     parts
         .map(|part| part.split("```").next().unwrap().to_owned())
         .collect()

@@ -56,7 +56,7 @@ fn make_run_serves_curl_and_skopeo() {
     let plain = format!("http://{}/v2/", native.registry());
     let answer = said(&run(Command::new("curl").args(["-sS", "-i", &plain])));
     assert!(
-        answer.starts_with("HTTP/1.1 400 ") && answer.contains("speaks HTTPS"),
+        answer.starts_with("HTTP/1.1 401 ") && answer.contains("speaks HTTPS"),
         "{answer}"
     );
 

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use crate::support::{Docker, Native, RULES, Skopeo, attempt, image, line, run, said, skip};
+use crate::support::{Docker, Native, RULES, Skopeo, attempt, image, line, run, said};
 
 pub(super) fn registry() -> Native {
     let folder = crate::support::folder();
