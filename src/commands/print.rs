@@ -76,17 +76,25 @@ fn describe_setting(setting: &Arg) -> String {
     let help = setting.get_help().map(ToString::to_string);
     // A dot at the beginning of a line would be a macro's.
     let help = format!("\\&{}", plain(&help.unwrap_or_default()));
-    let names: Vec<_> = setting
-        .get_possible_values()
-        .iter()
-        .map(|value| plain(value.get_name()))
-        .collect();
-    let values = match names.as_slice() {
+    let values = match choices(setting).as_slice() {
         [] => String::new(),
-        names => format!("\n.br\nOne of {}.", names.join(", ")),
+        names => format!("\n.br\nOne of {}.", plain(&names.join(", "))),
     };
     let (key, value) = (setting.get_id(), form(setting));
     format!(".TP\n\\fB{key}\\fR = \\fI{value}\\fR\n{help}{values}\n")
+}
+
+/// The words that it may be, each in quotes. Those that an option takes for true and false are no
+/// words of the file.
+fn choices(setting: &Arg) -> Vec<String> {
+    if form(setting) == "BOOL" {
+        return Vec::new();
+    }
+    let values = setting.get_possible_values();
+    let quoted = values
+        .iter()
+        .map(|value| format!("\"{}\"", value.get_name()));
+    quoted.collect()
 }
 
 /// How its value is written in TOML.
@@ -204,8 +212,6 @@ mod tests {
         let settings = settings();
         assert!(settings.len() > 15, "{}", settings.len());
         for setting in settings {
-            let first = setting.get_possible_values();
-            let first = first.first().map(|value| value.get_name().to_owned());
             let key = setting.get_id();
             let value = form(&setting)
                 .replace(", ...", "")
@@ -215,7 +221,8 @@ mod tests {
                 .replace("SECONDS", "9")
                 .replace("COST", "9");
             let value = if value == "N" { "9" } else { &value };
-            let value = first.map_or(value.to_owned(), |first| format!("\"{first}\""));
+            let choices = choices(&setting);
+            let value = choices.first().map_or(value, String::as_str);
             let line = format!("{key} = {value}\n");
             let parsed: Result<Settings, _> = toml::from_str(&line);
             assert!(parsed.is_ok(), "{line}{parsed:?}");
