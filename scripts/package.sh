@@ -34,12 +34,9 @@ put() {
 }
 
 # The manual pages and the completions come out of the binary itself.
-put_manuals() { # FOLDER8 FOLDER5
-    for page in "$1/htgate.8" "$2/htgate.toml.5"; do
-        name=$(basename "$page")
-        "$runnable" man "${name%.*}" >"$work/generated"
-        put 644 "$work/generated" "$page"
-    done
+put_manual() { # PAGE DESTINATION
+    "$runnable" man "$1" >"$work/generated"
+    put 644 "$work/generated" "$2"
 }
 put_completions() {
     if "$runnable" completions "$1" >"$work/generated" 2>/dev/null; then
@@ -89,7 +86,8 @@ htgate ($debian_version) unstable; urgency=medium
 CHANGELOG
     gzip -9n <"$work/changelog" >"$doc/changelog.Debian.gz"
 
-    put_manuals "$root/usr/share/man/man8" "$root/usr/share/man/man5"
+    put_manual htgate "$root/usr/share/man/man8/htgate.8"
+    put_manual htgate.toml "$root/usr/share/man/man5/htgate.toml.5"
     find "$root/usr/share/man" -type f -exec gzip -9n {} +
     put_completions bash "$root/usr/share/bash-completion/completions/htgate"
     put_completions zsh "$root/usr/share/zsh/vendor-completions/_htgate"
@@ -124,7 +122,8 @@ make_tarball() { # ARCHITECTURE BINARY
     put 644 packaging/htgate.toml "$root/htgate.toml"
     put 644 packaging/systemd/htgate.service "$root/systemd/htgate.service"
     put 644 packaging/systemd/htgate.socket "$root/systemd/htgate.socket"
-    put_manuals "$root/man" "$root/man"
+    put_manual htgate "$root/man/htgate.8"
+    put_manual htgate.toml "$root/man/htgate.toml.5"
     put_completions bash "$root/completions/htgate.bash"
     put_completions zsh "$root/completions/_htgate"
     put_completions fish "$root/completions/htgate.fish"
