@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::path;
 use crate::Fault;
 use crate::rules::user_agent::UserAgentRules;
 use crate::token::{self, KeyId, OTHER_PATHS};
@@ -42,7 +43,9 @@ impl UserAgentSection {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenSection {
+    #[serde(deserialize_with = "path::deserialize")]
     key: PathBuf,
+    #[serde(deserialize_with = "path::deserialize")]
     certificate: PathBuf,
     service: String,
     issuer: Option<String>,
