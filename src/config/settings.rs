@@ -7,6 +7,7 @@
     reason = "these are help texts, where brackets are brackets"
 )]
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::path::PathBuf;
@@ -18,13 +19,14 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::file::Lines;
 use super::path::{self, path};
 use super::sections::{TokenSection, UserAgentSection};
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::observe::logging::LogFormat;
 use crate::request::Front;
-use crate::rules::access::{Groups, Rule};
+use crate::rules::access::Rule;
 use crate::system::listen::{Address, SocketMode};
 
 macro_rules! settings {
@@ -41,7 +43,7 @@ macro_rules! settings {
             $(
                 $(#[$attribute])*
                 #[arg(long)]
-                $($(#[arg(value_parser = |text: &str| number::<$type>(text, &$bounds))])?)?
+                $($(#[arg(value_parser = |text: &str| number::<$type>(text, &($bounds)))])?)?
                 pub $name: Option<$type>,
             )*
             #[arg(skip)]
@@ -49,14 +51,14 @@ macro_rules! settings {
             #[arg(skip)]
             pub token: Option<TokenSection>,
             #[arg(skip)]
-            pub groups: Option<Groups>,
+            pub groups: Option<BTreeMap<String, Vec<String>>>,
             #[arg(skip)]
             #[serde(default)]
             pub access: Vec<Spanned<Rule>>,
-            /// The line in which each rule of `access` begins.
+            /// Where in the file all that stands.
             #[arg(skip)]
             #[serde(skip)]
-            pub access_lines: Vec<usize>,
+            pub lines: Lines,
         }
 
         impl Settings {
@@ -80,14 +82,19 @@ macro_rules! settings {
                 changed.map(|(name, _)| name).collect()
             }
 
-            /// The first number that is out of its bounds, by its name, and what it must be.
-            pub(super) fn out_of_bounds(&self) -> Option<(&'static str, String)> {
-                $($($(
-                    if self.$name.is_some_and(|value| !contains::<$type>(&$bounds, value)) {
-                        return Some((stringify!($name), bounds_of::<$type>(&$bounds)));
-                    }
-                )?)?)*
-                None
+            /// What a number must be, by its name.
+            pub(super) fn bounds(name: &str) -> Option<String> {
+                let all = [$($($((stringify!($name), bounds_of::<$type>(&$bounds)),)?)?)*];
+                all.into_iter().find(|(known, _)| *known == name).map(|(_, bounds)| bounds)
+            }
+
+            /// The name of the first number that is out of its bounds.
+            pub(super) fn out_of_bounds(&self) -> Option<&'static str> {
+                let all = [$($($((
+                    stringify!($name),
+                    self.$name.is_some_and(|value| !contains::<$type>(&$bounds, value)),
+                ),)?)?)*];
+                all.into_iter().find(|(_, is_out)| *is_out).map(|(name, _)| name)
             }
 
             $($(

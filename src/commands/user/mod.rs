@@ -6,6 +6,7 @@ mod password;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) use self::options::Command;
@@ -33,7 +34,8 @@ fn write(
     absent: Absent,
     edit: impl Fn(&[u8], &Name, &str) -> Result<Vec<u8>, EditError>,
 ) -> Result<ExitCode, String> {
-    let NamedUser { htpasswd, name } = &new.user;
+    let NamedUser { file, name } = &new.user;
+    let path = file.path().map_err(|error| error.to_string())?;
     let password = if new.generate {
         password::generate()?
     } else {
@@ -42,9 +44,9 @@ fn write(
     let mut salt = [0; BCRYPT_SALT];
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let hash = Bcrypt::of(&password, new.cost, salt).to_text();
-    if replace_file(&new.user, absent, |file| edit(file, name, &hash))? {
+    if replace_file(&path, name, absent, |file| edit(file, name, &hash))? {
         let what = "made this file; see that htgate can read it, by its group";
-        complain(format_args!("{}: {what}", htpasswd.display()), 0);
+        complain(format_args!("{}: {what}", path.display()), 0);
     }
     let usual = Limits::default().max_bcrypt_cost;
     if new.cost > usual {
@@ -60,7 +62,8 @@ fn write(
 }
 
 fn remove(user: &NamedUser) -> Result<ExitCode, String> {
-    replace_file(user, Absent::Refuse, |file| {
+    let path = user.file.path().map_err(|error| error.to_string())?;
+    replace_file(&path, &user.name, Absent::Refuse, |file| {
         htpasswd::remove(file, &user.name)
     })?;
     Ok(ExitCode::SUCCESS)
@@ -68,16 +71,18 @@ fn remove(user: &NamedUser) -> Result<ExitCode, String> {
 
 /// Returns whether the file is new.
 fn replace_file(
-    NamedUser { htpasswd, name }: &NamedUser,
+    path: &Path,
+    name: &Name,
     absent: Absent,
     edit: impl Fn(&[u8]) -> Result<Vec<u8>, EditError>,
 ) -> Result<bool, String> {
     let edit = |file: &[u8]| edit(file).map_err(|error| format!("{name}: {error}"));
-    replace(htpasswd, absent, edit).map_err(|what| format!("{}: {what}", htpasswd.display()))
+    replace(path, absent, edit).map_err(|what| format!("{}: {what}", path.display()))
 }
 
 fn list(options: &UsersOptions) -> Result<ExitCode, String> {
-    let (file, users, errors) = read(options)?;
+    let path = options.file.path().map_err(|error| error.to_string())?;
+    let (file, users, errors) = read(&path, options)?;
     let mut seen = HashSet::new();
     let mut listed = Vec::new();
     for name in lines(&file).filter_map(|line| line.name()) {
@@ -93,7 +98,7 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
         let _ = writeln!(text, "{name:width$}  {kind}");
     }
     let code = print(text.as_bytes());
-    let path = options.htpasswd.display();
+    let path = path.display();
     for error in errors.first() {
         complain(
             format_args!("{path}:{}: {}", error.line, Fault::from(error.fault)),
@@ -108,8 +113,10 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
 }
 
 fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
-    let (path, name) = (options.file.htpasswd.display(), &options.name);
-    let (file, users, errors) = read(&options.file)?;
+    let name = &options.name;
+    let path = options.file.file.path().map_err(|error| error.to_string())?;
+    let (file, users, errors) = read(&path, &options.file)?;
+    let path = path.display();
     let Some(hash) = users.find(name.as_bytes()) else {
         let line = lines(&file).find(|line| line.name() == Some(name.as_bytes()));
         let Some(line) = line else {
@@ -133,12 +140,13 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
     Err(format!("{path}: this is not the password of '{name}'"))
 }
 
-fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
-    let reading = read_stable(&options.htpasswd, |_| false, &|| ());
+fn read(path: &Path, options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
+    let reading = read_stable(path, |_| false, &|| ());
     let file = reading
-        .map_err(|error| format!("{}: {}", options.htpasswd.display(), error))?
+        .map_err(|error| format!("{}: {error}", path.display()))?
         .bytes;
-    let limits = options.limits.limits().map_err(|error| error.to_string())?;
+    let limits = options.limits.limits(options.file.config.as_deref());
+    let limits = limits.map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }
