@@ -80,7 +80,8 @@ fn is_user(path: &Path, file: &RulesFile, options: &Options) -> Result<bool, Str
     let Some(name) = &options.user else {
         return Ok(true);
     };
-    let reading = stable_read::read(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    let reading =
+        stable_read::read(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
     let (users, _) = Users::parse(&reading.bytes, file.limits);
     Ok(users.find(name.as_bytes()).is_some())
 }

@@ -30,7 +30,10 @@ fn parse(words: &[OsString], usual: &'static str) -> Result<Cli, Error> {
 fn is_there(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     let found = path.symlink_metadata();
-    found.map_or_else(|error| !matches!(error.kind(), NotFound | NotADirectory), |_| true)
+    found.map_or_else(
+        |error| !matches!(error.kind(), NotFound | NotADirectory),
+        |_| true,
+    )
 }
 
 fn complete(command: Command, usual: Option<&'static str>) -> Command {
@@ -59,9 +62,8 @@ fn explain(mut error: Error, command: &Command, words: &[OsString]) -> Error {
     // Whoever writes something behind the name of a user, as htpasswd -b has it, writes a password.
     let is_password = error.kind() == ErrorKind::UnknownArgument
         && words.get(1).is_some_and(|word| word == "user");
-    let is_hidden = |shown: &str| {
-        is_secret(OsStr::new(shown)) || (is_password && !shown.starts_with('-'))
-    };
+    let is_hidden =
+        |shown: &str| is_secret(OsStr::new(shown)) || (is_password && !shown.starts_with('-'));
     for kind in [
         ContextKind::InvalidArg,
         ContextKind::InvalidValue,
@@ -88,7 +90,10 @@ fn variable(shown: &str, command: &Command, words: &[OsString]) -> Option<String
     let mut all = Vec::new();
     each(command, &mut |arg| {
         if arg.get_long() == Some(long) && !is_given {
-            all.extend(arg.get_env().map(|name| name.to_string_lossy().into_owned()));
+            all.extend(
+                arg.get_env()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
         }
     });
     all.pop()
@@ -103,7 +108,10 @@ fn each(command: &Command, see: &mut impl FnMut(&Arg)) {
 pub(super) fn unknown_variables() -> Vec<String> {
     let mut known = BTreeSet::new();
     each(&Cli::command(), &mut |arg| {
-        known.extend(arg.get_env().map(|name| name.to_string_lossy().into_owned()));
+        known.extend(
+            arg.get_env()
+                .map(|name| name.to_string_lossy().into_owned()),
+        );
     });
     let set = env::vars_os().map(|(name, value)| {
         let text = |text: OsString| text.to_string_lossy().into_owned();
@@ -121,7 +129,9 @@ pub(super) fn unknown_variables() -> Vec<String> {
 fn is_unknown(name: &str, value: &str, known: &BTreeSet<String>) -> bool {
     // Kubernetes describes a Service called htgate in HTGATE_SERVICE_HOST, HTGATE_PORT and others.
     let is_service = name.contains("_SERVICE_HOST") || name.contains("_SERVICE_PORT");
-    let is_port = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_port = ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
     let has_port = ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| {
         let before = name.split_once(protocol).map(|(before, _)| before);
         before.is_some_and(|name| name.ends_with(|c: char| c.is_ascii_digit()))
@@ -162,7 +172,10 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
         for line in lines {
             assert_eq!(config(line), Some(path.clone()), "{line}");
-            assert_eq!(config(&format!("{line} --config other")), Some("other".into()));
+            assert_eq!(
+                config(&format!("{line} --config other")),
+                Some("other".into())
+            );
         }
     }
 

@@ -114,7 +114,9 @@ impl Lines {
         let mut lines = Self::default();
         for (key, value) in table {
             let section = key.get_ref();
-            lines.keys.insert(section.to_string(), line(text, key.span().start));
+            lines
+                .keys
+                .insert(section.to_string(), line(text, key.span().start));
             for (key, _) in value.get_ref().as_table().into_iter().flatten() {
                 let name = format!("{section}.{}", key.get_ref());
                 lines.keys.insert(name, line(text, key.span().start));

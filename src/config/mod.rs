@@ -16,6 +16,7 @@ use clap::builder::BoolishValueParser;
 
 use self::file::rules_parser;
 pub(crate) use self::path::{is_secret, path};
+pub(crate) use self::sections::TokenSection;
 use self::settings::{BCRYPT_COSTS, WatchMode};
 pub(crate) use self::settings::{MOST_THREADS, Settings, number};
 use crate::files::reload::Sources;
@@ -343,9 +344,17 @@ mod tests {
             (None, named.clone(), "a"),
             (Some("b"), named.clone(), "b"),
             (Some("b"), none.clone(), "b"),
-            (None, unnamed, "no users file; use --htpasswd FILE, or write htpasswd = \"FILE\" into /"),
+            (
+                None,
+                unnamed,
+                "no users file; use --htpasswd FILE, or write htpasswd = \"FILE\" into /",
+            ),
             (None, none, "none: the file does not exist"),
-            (None, None, "no users file; use --htpasswd FILE, or write htpasswd = \"FILE\" into /etc/"),
+            (
+                None,
+                None,
+                "no users file; use --htpasswd FILE, or write htpasswd = \"FILE\" into /etc/",
+            ),
         ];
         for (htpasswd, config, expected) in rows {
             let htpasswd = htpasswd.map(PathBuf::from);

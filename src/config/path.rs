@@ -24,8 +24,10 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Path
 
 fn read(text: OsString) -> Result<PathBuf, &'static str> {
     match is_secret(&text) {
-        true => Err("this is not the path of a file but its content; write it into a file, and \
-                     name that"),
+        true => Err(
+            "this is not the path of a file but its content; write it into a file, and \
+                     name that",
+        ),
         false => Ok(text.into()),
     }
 }
@@ -41,8 +43,22 @@ pub(crate) fn is_secret(text: &OsStr) -> bool {
 
 /// What hashes begin with, and keys.
 const MARKS: [&str; 16] = [
-    "$2a$", "$2b$", "$2x$", "$2y$", "$1$", "$5$", "$6$", "$7$", "$y$", "$apr1$", "$argon2", "{SHA",
-    "{SSHA", "{PLAIN}", "{CRYPT}", "-----BEGIN",
+    "$2a$",
+    "$2b$",
+    "$2x$",
+    "$2y$",
+    "$1$",
+    "$5$",
+    "$6$",
+    "$7$",
+    "$y$",
+    "$apr1$",
+    "$argon2",
+    "{SHA",
+    "{SSHA",
+    "{PLAIN}",
+    "{CRYPT}",
+    "-----BEGIN",
 ];
 
 #[cfg(test)]

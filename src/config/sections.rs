@@ -45,9 +45,11 @@ impl UserAgentSection {
 pub(crate) struct TokenSection {
     #[serde(deserialize_with = "path::deserialize")]
     key: PathBuf,
+    /// The certificate of the key that signs.
     #[serde(deserialize_with = "path::deserialize")]
-    certificate: PathBuf,
-    service: String,
+    pub certificate: PathBuf,
+    /// The registry's service.
+    pub service: String,
     issuer: Option<String>,
     path: Option<String>,
     lifetime_seconds: Option<u64>,

@@ -45,7 +45,9 @@ impl<'a> Slip<'a> {
         let slip = |section, label: String, table: Option<&'a DeTable<'_>>| Self {
             section,
             label,
-            key: table.and_then(|table| entry(table, place)).map(|(key, _)| key),
+            key: table
+                .and_then(|table| entry(table, place))
+                .map(|(key, _)| key),
         };
         let Some((key, value)) = entry(table, place) else {
             return slip("", String::new(), None);
@@ -81,7 +83,10 @@ impl<'a> Slip<'a> {
             };
             let nearest = nearest(wrong, &known);
             let all = known.join(", ");
-            (what, format!("the nearest known one is '{nearest}' (all: {all})"))
+            (
+                what,
+                format!("the nearest known one is '{nearest}' (all: {all})"),
+            )
         } else {
             return self.unfit(message);
         };
@@ -186,7 +191,11 @@ fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
     let rest = text.get(place..).unwrap_or_default();
     let rest = rest.lines().next().unwrap_or_default();
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let key: String = written_line.trim_start().chars().take_while(|c| is_bare(*c)).collect();
+    let key: String = written_line
+        .trim_start()
+        .chars()
+        .take_while(|c| is_bare(*c))
+        .collect();
     let key = key.replace('-', "_");
     let word: String = rest.chars().take_while(|c| is_bare(*c)).collect();
     let usual = || match example(&key) {
@@ -196,9 +205,15 @@ fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
     let begins = |begin: &str| message.starts_with(begin);
     let (what, remedy) = if begins("duplicate key") && word == "access" {
         let what = "'access' is there twice".to_owned();
-        (what, format!("write '{RULE}', with two brackets, above each rule"))
+        (
+            what,
+            format!("write '{RULE}', with two brackets, above each rule"),
+        )
     } else if begins("duplicate key") {
-        (format!("'{word}' is there twice"), "keep one of them".to_owned())
+        (
+            format!("'{word}' is there twice"),
+            "keep one of them".to_owned(),
+        )
     } else if begins("string values must be quoted") && rest.trim().is_empty() {
         (format!("'{key}' has no value"), usual())
     } else if begins("string values must be quoted") {
@@ -206,7 +221,10 @@ fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
     } else if begins("key with no value") {
         ("there is no '=' after a key".to_owned(), usual())
     } else if begins("missing comma between array elements") {
-        ("a comma or a closing bracket is missing before this".to_owned(), usual())
+        (
+            "a comma or a closing bracket is missing before this".to_owned(),
+            usual(),
+        )
     } else if begins("missing escaped value") {
         let what = "in double quotes a backslash means something else";
         let remedy = "write single quotes, as in '^docker/1\\.[345]'";
@@ -228,7 +246,9 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> &'a str {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let word = word.trim_start_matches("htgate_").trim_start_matches('_');
     let likeness = |other: &str| strsim::jaro_winkler(word, &other.replace('-', "_"));
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let nearest = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     nearest.copied().unwrap_or_default()
 }
 

@@ -49,12 +49,17 @@ pub(super) fn look(loaded: &Loaded, config: &str, report: &mut Report) {
         let finding = Finding::new(CheckRule::UnknownUser, config, fault);
         report.findings.push(finding);
     }
-    for word in access.words_for_many().filter(|word| is_user(word.as_bytes())) {
-        let what = format!("the user '{word}' is called as rules call others");
-        let fault = Fault::new(what, "rename the user, since no rule can mean that one");
+    for word in access
+        .words_for_many()
+        .filter(|word| is_user(word.as_bytes()))
+    {
+        let what = format!("rules use the name '{word}' for others than this user");
+        let fault = Fault::new(what, "rename the user; no rule can mean it");
         let line = htpasswd::lines(&bytes).find(|line| line.name() == Some(word.as_bytes()));
         let fault = line.map_or(fault.clone(), |line| fault.at(line.number));
-        report.findings.push(Finding::new(CheckRule::UserName, &file, fault));
+        report
+            .findings
+            .push(Finding::new(CheckRule::UserName, &file, fault));
     }
     report.users = Some(UsersTable {
         file,

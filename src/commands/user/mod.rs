@@ -114,7 +114,11 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
 
 fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
     let name = &options.name;
-    let path = options.file.file.path().map_err(|error| error.to_string())?;
+    let path = options
+        .file
+        .file
+        .path()
+        .map_err(|error| error.to_string())?;
     let (file, users, errors) = read(&path, &options.file)?;
     let path = path.display();
     let Some(hash) = users.find(name.as_bytes()) else {

@@ -42,17 +42,22 @@ impl Access {
             let what = format!("{place}: {name:?} is not in the users file");
             Fault::new(what, "correct the name, or add the user").at(line)
         };
-        let groups = self.groups.iter().flat_map(|(group, Group { line, members })| {
-            let place = move |name: &_| fault(format!("[groups] {group}"), name, *line);
-            members.iter().map(move |name| (name, place(name)))
-        });
+        let groups = self
+            .groups
+            .iter()
+            .flat_map(|(group, Group { line, members })| {
+                let place = move |name: &_| fault(format!("[groups] {group}"), name, *line);
+                members.iter().map(move |name| (name, place(name)))
+            });
         let rules = self.grants.iter().zip(1..).flat_map(|(grant, number)| {
             let place = move |name| fault(format!("[[access]] rule {number}"), name, grant.line);
             let users = grant.users.iter().filter_map(Subject::user);
             users.map(move |name| (name, place(name)))
         });
         let mut seen = BTreeSet::new();
-        let new = groups.chain(rules).filter(|(name, _)| seen.insert(name.as_str()));
+        let new = groups
+            .chain(rules)
+            .filter(|(name, _)| seen.insert(name.as_str()));
         let unknown = new.filter(|(name, _)| !is_user(name.as_bytes()));
         unknown.map(|(_, fault)| fault).collect()
     }
