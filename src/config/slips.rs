@@ -218,8 +218,8 @@ fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
         (format!("'{key}' has no value"), usual())
     } else if begins("string values must be quoted") {
         ("a text without straight quotes".to_owned(), usual())
-    } else if begins("key with no value") {
-        ("there is no '=' after a key".to_owned(), usual())
+    } else if begins("key with no value") || begins("invalid unquoted key") {
+        ("this is not KEY = VALUE".to_owned(), usual())
     } else if begins("missing comma between array elements") {
         (
             "a comma or a closing bracket is missing before this".to_owned(),

@@ -36,15 +36,15 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "[[groups]]\na = ['b']\n".to_owned(),
-            "line 1: [groups] [groups] is one section, with single brackets; write '[groups]' once",
+            "line 1: [groups] is one section, with single brackets; write '[groups]' once",
         ),
         (
             "[[token]]\nkey = 'k'\n".to_owned(),
-            "line 1: [token] [token] is one section",
+            "line 1: [token] is one section",
         ),
         (
             "user_agent = ['a']\n".to_owned(),
-            "line 1: [user_agent] [user_agent] is one section",
+            "line 1: [user_agent] is one section",
         ),
         (
             "[user-agent]\ndeny = []\n".to_owned(),
@@ -206,7 +206,7 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "workers: 4\n".to_owned(),
-            "line 1: there is no '=' after a key; write it as in workers = 4",
+            "line 1: this is not KEY = VALUE; write it as in workers = 4",
         ),
         (
             "workers =\n".to_owned(),
@@ -254,19 +254,25 @@ fn slips_are_named_with_their_place_and_remedy() {
             "line 2: [token] 'key': this is not the path of a file but its content; write it into",
         ),
     ];
+    let foreign = [
+        " expected",
+        "usize",
+        "u64",
+        "u8",
+        "f64",
+        "sequence",
+        "variant",
+        "$2y$",
+        "\n",
+    ];
+    let mut wrong = String::new();
     for (text, expected) in rows {
         let seen = error(&text);
-        assert!(seen.starts_with(expected), "{text}: {seen}");
-        assert!(
-            !seen.contains('\n') && !seen.contains("$2y$"),
-            "{text}: {seen}"
-        );
-        for foreign in [
-            "expected", "usize", "u64", "u8", "f64", "sequence", "map", "variant",
-        ] {
-            assert!(!seen.contains(foreign), "{text}: {seen}");
+        if !seen.starts_with(expected) || foreign.iter().any(|word| seen.contains(word)) {
+            wrong += &format!("{text}\n  {expected}\n  {seen}\n");
         }
     }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 /// Whoever copies one has settings that htgate takes.
