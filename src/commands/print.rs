@@ -105,8 +105,9 @@ const ENDING: &str = r#".SH "EXIT STATUS"
 .I htpasswd
 One user a line, as \fIuser\fR:\fIhash\fR. It is watched: a change takes effect within moments.
 .TP
-.I htgate.toml
-Settings, and rules that take effect like a change of the users. Named with \fB\-\-config\fR.
+.I /etc/htgate/htgate.toml
+Settings, and rules that take effect like a change of the users. \fB\-\-config\fR or
+\fBHTGATE_CONFIG\fR name another file.
 .SH "SEE ALSO"
 .BR htpasswd (1),
 .BR nginx (8)

@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
 use self::file::rules_parser;
 pub(crate) use self::path::{is_secret, path};
 pub(crate) use self::sections::TokenSection;
-use self::settings::{BCRYPT_COSTS, WatchMode};
+use self::settings::{BCRYPT_COSTS, WatchMode, switch};
 pub(crate) use self::settings::{MOST_THREADS, Settings, number};
 use crate::files::reload::Sources;
 use crate::files::stable_read::read_stable;
@@ -234,7 +233,7 @@ pub(crate) struct LimitOptions {
         long,
         env = "HTGATE_ALLOW_PLAINTEXT",
         value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
+        value_parser = switch,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true"

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::thread;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use toml::Spanned;
@@ -167,7 +166,7 @@ settings! {
     #[arg(
         env = "HTGATE_ALLOW_PLAINTEXT",
         value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
+        value_parser = switch,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true"
@@ -217,6 +216,15 @@ pub(crate) fn number<T: FromStr + PartialOrd + Display>(
 ) -> Result<T, String> {
     let value = text.parse().ok().filter(|value| bounds.contains(value));
     value.ok_or_else(|| bounds_of(bounds))
+}
+
+/// A switch on the command line, or in the environment.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("write true or false"),
+    }
 }
 
 fn contains<T: PartialOrd>(bounds: &impl RangeBounds<T>, value: T) -> bool {

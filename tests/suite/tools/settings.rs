@@ -101,7 +101,7 @@ fn variables_are_named() {
         (
             "HTGATE_ALLOW_PLAINTEXT",
             "maybe",
-            "'maybe' for 'HTGATE_ALLOW_PLAINTEXT'",
+            "'maybe' for 'HTGATE_ALLOW_PLAINTEXT': write true or false",
         ),
         (
             "HTGATE_REALM",

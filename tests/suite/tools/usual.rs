@@ -1,7 +1,8 @@
 //! `/etc/htgate/htgate.toml`, which every command reads where no other file is named. What this
 //! machine has there does not count: each command sees an `/etc` of its own.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -16,7 +17,9 @@ impl Etc {
         let folder = folder();
         let users = folder.path().join("users");
         fs::create_dir(&users).unwrap();
-        fs::write(users.join("htpasswd"), line("alice", "secret", 10)).unwrap();
+        let file = users.join("htpasswd");
+        fs::write(&file, line("alice", "secret", 10)).unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o640)).unwrap();
         fs::write(folder.path().join("htgate.toml"), settings).unwrap();
         Self(folder)
     }
