@@ -91,7 +91,7 @@ macro_rules! settings {
             pub(super) fn out_of_bounds(&self) -> Option<&'static str> {
                 let all = [$($($((
                     stringify!($name),
-                    self.$name.is_some_and(|value| !contains::<$type>(&$bounds, value)),
+                    self.$name.is_some_and(|value| !RangeBounds::contains(&$bounds, &value)),
                 ),)?)?)*];
                 all.into_iter().find(|(_, is_out)| *is_out).map(|(name, _)| name)
             }
@@ -225,10 +225,6 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err("write true or false"),
     }
-}
-
-fn contains<T: PartialOrd>(bounds: &impl RangeBounds<T>, value: T) -> bool {
-    bounds.contains(&value)
 }
 
 fn bounds_of<T: Display>(bounds: &impl RangeBounds<T>) -> String {

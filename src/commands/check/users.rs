@@ -56,7 +56,7 @@ pub(super) fn look(loaded: &Loaded, config: &str, report: &mut Report) {
         let what = format!("rules use the name '{word}' for others than this user");
         let fault = Fault::new(what, "rename the user; no rule can mean it");
         let line = htpasswd::lines(&bytes).find(|line| line.name() == Some(word.as_bytes()));
-        let fault = line.map_or(fault.clone(), |line| fault.at(line.number));
+        let fault = line.map_or_else(|| fault.clone(), |line| fault.clone().at(line.number));
         report
             .findings
             .push(Finding::new(CheckRule::UserName, &file, fault));

@@ -238,19 +238,19 @@ fn a_mistake_stops_the_start() {
     let rows = [
         (
             "[[access]]\nuser = ['a']\n",
-            "line 2: unknown key 'user'; the nearest known one is 'users'",
+            "line 2: [[access]] rule 1: unknown key 'user'; the nearest known one is 'users'",
         ),
         (
             "[[access]]\nrepositories = ['a']\n",
-            "line 1: missing field",
+            "line 1: [[access]] rule 1: 'users' is missing; write it as in users = ",
         ),
         (
             "\n[[access]]\nusers = ['a']\nactions = ['pul']\n",
-            "line 4: unknown variant",
+            "line 4: [[access]] rule 1: unknown action 'pul'; the nearest known one is 'pull'",
         ),
         (
             "[[acess]]\n",
-            "line 1: unknown key 'acess'; the nearest known one is 'access'",
+            "line 1: unknown key 'acess'; the nearest known one is '[[access]]'",
         ),
         (
             &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),
@@ -272,7 +272,7 @@ fn a_mistake_stops_the_start() {
             &pull("a", "//Registry.example/a"),
             "line 1: [[access]] rule 1: pattern \"//Registry.example/a\" can never match; after",
         ),
-        ("front = 'apache'\n", "line 1: unknown variant `apache`"),
+        ("front = 'apache'\n", "line 1: 'front' cannot be 'apache'; "),
         (
             &pull("@g", "a"),
             "line 1: [[access]] rule 1: unknown group '@g'; name its members in [groups]",
