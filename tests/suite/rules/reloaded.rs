@@ -254,9 +254,12 @@ fn a_mistake_stops_the_start() {
         ),
         (
             &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),
-            "[groups] g: \"@h\" is not a user name",
+            "line 2: [groups] g: \"@h\" is not a user name",
         ),
-        ("[groups]\ng = ['h']\n", "[groups] without [[access]]; "),
+        (
+            "[groups]\ng = ['h']\n",
+            "line 1: [groups] without [[access]]; ",
+        ),
         ("", "the file is empty; write settings or rules into it"),
         (" \n", "the file is empty; write settings or rules into it"),
         (
@@ -266,7 +269,7 @@ fn a_mistake_stops_the_start() {
         ),
         (
             "[user_agent]\ndeny = ['x']\n",
-            "[user_agent] has no 'except'; write both lists, an empty one as except = []",
+            "line 1: [user_agent] has no 'except'; write both lists, an empty one as except = []",
         ),
         (
             &pull("a", "//Registry.example/a"),
