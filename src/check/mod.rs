@@ -79,6 +79,8 @@ macro_rules! rules {
 rules! {
     Settings, "settings", Error;
     Idle, "idle-rule", Error;
+    UnknownUser, "unknown-user", Note;
+    UserName, "user-name", Note;
     Unreadable, "unreadable", Error;
     NoUsers, "no-users", Error;
     FaultyLine, "faulty-line", Error;

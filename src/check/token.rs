@@ -119,12 +119,12 @@ pub(crate) fn day(time: SystemTime) -> String {
     time.strftime("%Y-%m-%d").to_string()
 }
 
-const RENEW: &str = "make a new key and certificate with 'htgate token init'";
+const RENEW: &str = "make a new key and certificate with 'htgate token init FOLDER'";
 /// distribution, registry/auth/token/util.go: big numbers' bytes, which have no leading zeros.
 const MISNAMED: (&str, &str) = (
     "a coordinate of this key begins with a zero byte, and registry 3.1 knows such a key of its \
      rootcertbundle by another thumbprint than the right one",
-    "make a new key with 'htgate token init'",
+    "make a new key with 'htgate token init FOLDER'",
 );
 const ONLY_3: (&str, &str) = (
     "only registry 3.x knows keys by \"jwk-thumbprint\", and 3.0 does not know the P-256 keys of its \
@@ -137,7 +137,7 @@ const ONLY_2: (&str, &str) = (
 );
 const SLOW: (&str, &str) = (
     "an RSA key takes many times as long to sign as one of P-256, and its tokens are longer",
-    "make one with 'htgate token init' unless you have to use RSA",
+    "make one with 'htgate token init FOLDER' unless you have to use RSA",
 );
 
 #[cfg(test)]

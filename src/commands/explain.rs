@@ -1,6 +1,5 @@
 //! `htgate explain`: what the access rules say of one request, or of what a token is asked for.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{FAILED, complain, complain_of};
-use crate::config::RulesFile;
+use crate::config::{RulesFile, path};
+use crate::files::stable_read;
 use crate::htpasswd::Users;
 use crate::request::{BodyType, Field, Request};
 use crate::rules::access::{Access, Decision, Grounds, Obstacle, RequestLine, Who};
@@ -17,11 +17,12 @@ use crate::token::{GrantedScopes, Scopes};
 /// The request to explain, or the scopes.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The htgate.toml with the rules.
-    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
+    /// The htgate.toml with the rules [default: /etc/htgate/htgate.toml].
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
     pub config: Option<PathBuf>,
-    /// The htpasswd file that the user must be in; without one it is taken for granted.
-    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
+    /// The htpasswd file that the user must be in [default: the one in htgate.toml]; without one
+    /// it is taken for granted.
+    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE", value_parser = path())]
     pub htpasswd: Option<PathBuf>,
     /// Who asks; without it, somebody without credentials.
     #[arg(long, value_name = "NAME")]
@@ -79,10 +80,9 @@ fn is_user(path: &Path, file: &RulesFile, options: &Options) -> Result<bool, Str
     let Some(name) = &options.user else {
         return Ok(true);
     };
-    #[expect(clippy::disallowed_methods, reason = "a person waits and sees")]
-    let bytes =
-        fs::read(path).map_err(|error| format!("{}: cannot read it: {error}", path.display()))?;
-    let (users, _) = Users::parse(&bytes, file.limits);
+    let reading =
+        stable_read::read(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    let (users, _) = Users::parse(&reading.bytes, file.limits);
     Ok(users.find(name.as_bytes()).is_some())
 }
 

@@ -3,18 +3,20 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{FAILED, complain};
+use super::{FAILED, complain, complain_of, reason};
+use crate::config::{ConfigError, Settings, path};
 use crate::system::listen::Address;
 
 /// How to find the htgate to ask.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// An address that it listens on [default: 127.0.0.1:8080].
+    /// An address that it listens on [default: the first in htgate.toml, or 127.0.0.1:8080].
     #[arg(
         long,
         env = "HTGATE_LISTEN",
@@ -22,10 +24,16 @@ pub(crate) struct Options {
         value_delimiter = ','
     )]
     pub listen: Vec<Address>,
+    /// The htgate.toml [default: /etc/htgate/htgate.toml].
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
+    pub config: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> ExitCode {
-    let address = options.listen.first().cloned().unwrap_or_default();
+    let address = match address(options) {
+        Ok(address) => address,
+        Err(error) => return complain_of(&error),
+    };
     match ask(&address) {
         Ok(answer) if answer.starts_with("HTTP/1.1 200") => {
             let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -41,10 +49,25 @@ pub(super) fn run(options: &Options) -> ExitCode {
             )
         }
         Err(error) => complain(
-            format_args!("{address} does not answer: {error}; is htgate up?"),
+            format_args!(
+                "{address} does not answer: {}; start htgate, or use --listen ADDRESS with the \
+                 address that it listens on",
+                reason(&error)
+            ),
             FAILED,
         ),
     }
+}
+
+fn address(options: &Options) -> Result<Address, ConfigError> {
+    let listen = match options.listen.is_empty() {
+        true => Settings::of_file(options.config.as_deref())?.listen(),
+        false => options.listen.clone(),
+    };
+    Ok(match listen.into_iter().next().unwrap_or_default() {
+        Address::Systemd => Address::Unix(PACKAGED_SOCKET.into()),
+        address => address,
+    })
 }
 
 fn ask(address: &Address) -> io::Result<String> {
@@ -59,9 +82,7 @@ fn ask(address: &Address) -> io::Result<String> {
             stream.set_read_timeout(Some(PATIENCE))?;
             exchange(stream)
         }
-        Address::Systemd => Err(io::Error::other(
-            "its socket unit knows where that is; use --listen ADDRESS",
-        )),
+        Address::Systemd => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -83,6 +104,8 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Where the packaged htgate.socket listens.
+const PACKAGED_SOCKET: &str = "/run/htgate/htgate.sock";
 const PATIENCE: Duration = Duration::from_secs(3);
 /// In bytes.
 const LONGEST_ANSWER: u64 = 64 * 1024;

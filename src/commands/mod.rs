@@ -9,6 +9,7 @@
 mod check;
 mod explain;
 mod health;
+mod line;
 mod print;
 mod serve;
 mod token;
@@ -29,7 +30,7 @@ const MOST_LINES: usize = 10_000;
 
 /// Runs the command that was given on the command line.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = line::read();
     match cli.command {
         Some(Command::Serve(options)) => serve::run(*options),
         Some(Command::Explain(options)) => explain::run(&options),
@@ -54,8 +55,8 @@ pub fn run() -> ExitCode {
     args_conflicts_with_subcommands = true,
     after_help = "Example: htgate --htpasswd /etc/htgate/users/htpasswd\n\
                   Without a command it serves. Each option can also be set in the environment, or \
-                  in the file that --config names; the command line wins over the environment, \
-                  and that over the file."
+                  in the configuration file, /etc/htgate/htgate.toml unless --config names \
+                  another; the command line wins over the environment, and that over the file."
 )]
 struct Cli {
     /// What to do.
@@ -109,6 +110,13 @@ fn code(error: &ConfigError) -> u8 {
         ConfigError::Usage(_) => USAGE,
         ConfigError::File(..) => FAILED,
     }
+}
+
+/// What went wrong, without the system's number for it.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next();
+    words.unwrap_or_default().to_owned()
 }
 
 /// Prints on standard output.

@@ -193,6 +193,7 @@ One user a line, as \fIuser\fR:\fIhash\fR. It is watched: a change takes effect 
 .I /etc/htgate/htgate.toml
 Settings, and rules that take effect like a change of the users: see
 .BR htgate.toml (5).
+\fB\-\-config\fR or \fBHTGATE_CONFIG\fR name another file.
 .TP
 .I /usr/share/doc/htgate/docs
 How to set it up, in the Debian package.

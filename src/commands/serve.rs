@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{FAILED, code, complain};
+use super::{FAILED, code, complain, line};
 use crate::config::{Config, Settings};
 use crate::files::reload::Trigger;
 use crate::observe::logging::{self, Log};
@@ -27,6 +27,9 @@ pub(super) fn run(settings: Settings) -> ExitCode {
         Err(error) => Err((code(&error), error.to_string())),
         Ok(config) => {
             logging::start(&log, config.log_format);
+            for warning in line::unknown_variables() {
+                log::warn!("{warning}");
+            }
             serve(config, handover, metrics).map_err(|what| (FAILED, what))
         }
     };

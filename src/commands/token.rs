@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{FAILED, complain, print};
+use super::{FAILED, complain, print, reason};
 use crate::Fault;
+use crate::config::{Settings, TokenSection, path};
 use crate::files::stable_read;
 use crate::token::{Algorithm, Certificate, NewKey, key_set};
 
@@ -36,9 +37,13 @@ pub(crate) struct InitOptions {
     /// The folder for the three files; made if it is absent.
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// The registry's service, for the settings that are printed and the certificate's name.
-    #[arg(long, value_name = "NAME", default_value = "registry.example.com")]
-    pub service: String,
+    /// The registry's service, for the settings that are printed and the certificate's name
+    /// [default: the one in htgate.toml].
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// The htgate.toml [default: /etc/htgate/htgate.toml].
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
+    pub config: Option<PathBuf>,
     /// How tokens are signed.
     #[arg(long, value_name = "NAME", default_value = "es256", ignore_case = true)]
     pub algorithm: AlgorithmName,
@@ -47,6 +52,9 @@ pub(crate) struct InitOptions {
           value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub days: u32,
 }
+
+/// What cannot be taken for anybody's registry.
+const NO_SERVICE: &str = "YOUR-REGISTRY";
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,9 +68,12 @@ pub(crate) enum AlgorithmName {
 /// Whose keys to print.
 #[derive(Args, Debug)]
 pub(crate) struct JwksOptions {
-    /// Files with certificates in PEM form.
-    #[arg(value_name = "CERTIFICATE", required = true)]
+    /// Files with certificates in PEM form [default: the one in htgate.toml].
+    #[arg(value_name = "CERTIFICATE")]
     pub certificates: Vec<PathBuf>,
+    /// The htgate.toml [default: /etc/htgate/htgate.toml].
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
+    pub config: Option<PathBuf>,
 }
 
 pub(super) fn run(command: &Command) -> ExitCode {
@@ -82,7 +93,12 @@ fn init(options: &InitOptions) -> Result<String, String> {
         AlgorithmName::Rs256 => Algorithm::Rs256,
     };
     let lifetime = Duration::from_secs(u64::from(options.days) * 24 * 60 * 60);
-    let name = format!("tokens of {}", options.service);
+    let configured = || section(options.config.as_deref()).map(|token| token.map(|it| it.service));
+    let service = match &options.service {
+        Some(service) => service.clone(),
+        None => configured()?.unwrap_or_else(|| NO_SERVICE.to_owned()),
+    };
+    let name = format!("tokens of {service}");
     let new = NewKey::generate(algorithm, &name, lifetime, SystemTime::now())
         .map_err(|error| format!("cannot make a key: {error}"))?;
     let jwks = Certificate::all_from_pem(new.certificate.as_bytes())
@@ -90,8 +106,7 @@ fn init(options: &InitOptions) -> Result<String, String> {
         .map_err(|error| Fault::from(error).to_string())?;
     let jwks = format!("{jwks:#}\n");
     let folder = &options.folder;
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("{}: cannot make this folder: {error}", folder.display()))?;
+    fs::create_dir_all(folder).map_err(|error| cannot(folder, "make this folder", &error))?;
     let files = [
         ("token.key", 0o600, new.key.as_str()),
         ("token.crt", 0o644, &new.certificate),
@@ -113,11 +128,22 @@ fn init(options: &InitOptions) -> Result<String, String> {
             for (made, ..) in files.iter().take(number) {
                 let _ = fs::remove_file(made);
             }
-            format!("{}: cannot write it: {error}", path.display())
+            cannot(path, "write it", &error)
         })?;
     }
     let [key, certificate, jwks] = files.map(|(path, ..)| absolute(&path));
-    Ok(next(options, algorithm, [&key, &certificate, &jwks]))
+    let reminder = match service.as_str() {
+        NO_SERVICE => format!("Write the registry's own name instead of {NO_SERVICE}.\n\n"),
+        _ => String::new(),
+    };
+    let next = next(options, &service, algorithm, [&key, &certificate, &jwks]);
+    Ok(reminder + &next)
+}
+
+/// `[token]` in the configuration file.
+fn section(config: Option<&Path>) -> Result<Option<TokenSection>, String> {
+    let file = Settings::of_file(config).map_err(|error| error.to_string())?;
+    Ok(file.token)
 }
 
 fn write_new(path: &Path, mode: u32, content: &str) -> io::Result<()> {
@@ -130,14 +156,18 @@ fn write_new(path: &Path, mode: u32, content: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+fn cannot(path: &Path, what: &str, error: &io::Error) -> String {
+    let (path, why) = (path.display(), reason(error));
+    format!("{path}: cannot {what}: {why}; choose a folder that you can write to")
+}
+
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// What to do with the files.
-fn next(options: &InitOptions, algorithm: Algorithm, files: [&Path; 3]) -> String {
+fn next(options: &InitOptions, service: &str, algorithm: Algorithm, files: [&Path; 3]) -> String {
     let [key, certificate, jwks] = files.map(Path::display);
-    let service = &options.service;
     format!(
         "Made {key}: give it to the user that htgate runs as (chown), and to nobody else.\n\
          Made {certificate}: the registry's rootcertbundle, good for {} days.\n\
@@ -167,8 +197,19 @@ fn next(options: &InitOptions, algorithm: Algorithm, files: [&Path; 3]) -> Strin
 }
 
 fn jwks(options: &JwksOptions) -> Result<String, String> {
+    let mut paths = options.certificates.clone();
+    if paths.is_empty() {
+        paths.extend(section(options.config.as_deref())?.map(|token| token.certificate));
+    }
+    if paths.is_empty() {
+        return Err(
+            "no certificate; name the file of one, or use --config FILE with a [token] in \
+                    it"
+            .to_owned(),
+        );
+    }
     let mut certificates = Vec::new();
-    for path in &options.certificates {
+    for path in &paths {
         let explain = |fault: Fault| format!("{}: {fault}", path.display());
         let reading = stable_read::read(path).map_err(explain)?;
         let found = Certificate::all_from_pem(&reading.bytes);

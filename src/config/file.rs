@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use super::settings::Settings;
+use super::slips::{example, explain, line};
 use crate::files::reload::ParseRules;
 use crate::files::stable_read::is_blank;
-use crate::rules::access::Access;
+use crate::rules::access::{Access, Group};
 use crate::rules::user_agent::{DEFAULT_DENY, DEFAULT_EXCEPT, UserAgentRules};
 use crate::store::Rules;
 use crate::{Fault, token};
@@ -27,9 +28,17 @@ impl Settings {
         let not_text = |_| Fault::new("this is not UTF-8 text", "save it as UTF-8");
         let text = std::str::from_utf8(bytes).map_err(not_text)?;
         let mut file: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
-        check_order(text)?;
-        let lines = file.access.iter().map(|rule| line(text, rule.span().start));
-        file.access_lines = lines.collect();
+        let table = DeTable::parse(text).map_err(|error| explain(text, &error))?;
+        check_order(text, table.get_ref())?;
+        file.lines = Lines::of(text, table.get_ref());
+        let rules = file.access.iter().map(|rule| rule.span().start);
+        file.lines.rules = rules.map(|start| line(text, start)).collect();
+        if let Some(key) = file.out_of_bounds() {
+            let what = format!("'{key}' {}", Self::bounds(key).unwrap_or_default());
+            let remedy = example(key).unwrap_or_default();
+            let fault = Fault::new(what, format!("write it as in {remedy}"));
+            return Err(file.lines.place(key, fault));
+        }
         Ok(file)
     }
 
@@ -39,21 +48,27 @@ impl Settings {
     }
 
     fn compile(&self) -> Result<Rules, Fault> {
+        let place = |section| move |fault| self.lines.place(section, fault);
         // Groups are written before the rules that use them: this may be half of a file.
         if self.groups.is_some() && self.access.is_empty() {
             let what = "[groups] without [[access]]";
-            return Err(Fault::new(what, "add rules, or remove the groups"));
+            let fault = Fault::new(what, "add rules, or remove the groups");
+            return Err(place("groups")(fault));
         }
         let user_agents = match &self.user_agent {
-            Some(lists) => lists.compile()?,
+            Some(lists) => lists.compile().map_err(place("user_agent"))?,
             None => UserAgentRules::compile(&DEFAULT_DENY, &DEFAULT_EXCEPT)?,
         };
+        let groups = self.groups.iter().flatten().map(|(name, members)| {
+            let line = self.lines.find(&format!("groups.{name}"));
+            let members = members.clone();
+            (name.clone(), Group { line, members })
+        });
         let rules = self.access.iter().map(|rule| rule.get_ref().clone());
-        let rules = self.access_lines.iter().copied().zip(rules);
-        let groups = self.groups.clone().unwrap_or_default();
+        let rules = self.lines.rules.iter().copied().zip(rules);
         Ok(Rules {
             user_agents,
-            access: Access::compile(groups, rules)?,
+            access: Access::compile(groups.collect(), rules)?,
         })
     }
 
@@ -76,18 +91,55 @@ impl Settings {
 
     /// What signs tokens, if anything does.
     pub(super) fn token(&self) -> Result<Option<token::TokenSettings>, Fault> {
-        self.token
-            .as_ref()
-            .map(super::sections::TokenSection::finish)
-            .transpose()
+        let Some(section) = &self.token else {
+            return Ok(None);
+        };
+        let place = |(key, fault)| self.lines.place(&format!("token.{key}"), fault);
+        let settings = section.finish().map_err(place);
+        settings.map(Some).map_err(|fault| one_line(&fault))
+    }
+}
+
+/// The lines of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Lines {
+    /// The line in which each key stands, as in `token.key`.
+    keys: BTreeMap<String, u64>,
+    /// The line in which each rule begins.
+    rules: Vec<u64>,
+}
+
+impl Lines {
+    fn of(text: &str, table: &DeTable<'_>) -> Self {
+        let mut lines = Self::default();
+        for (key, value) in table {
+            let section = key.get_ref();
+            lines
+                .keys
+                .insert(section.to_string(), line(text, key.span().start));
+            for (key, _) in value.get_ref().as_table().into_iter().flatten() {
+                let name = format!("{section}.{}", key.get_ref());
+                lines.keys.insert(name, line(text, key.span().start));
+            }
+        }
+        lines
+    }
+
+    fn find(&self, key: &str) -> u64 {
+        self.keys.get(key).copied().unwrap_or(1)
+    }
+
+    /// This fault, where that key stands, if it has no better place.
+    fn place(&self, key: &str, fault: Fault) -> Fault {
+        let line = fault.line.unwrap_or_else(|| self.find(key));
+        fault.at(line)
     }
 }
 
 /// Rules come after what limits them: a file that is cut off has all of that, or no rule. Groups may
 /// follow, since a rule without its group is an error, and `[token]`, which limits nothing.
-fn check_order(text: &str) -> Result<(), Fault> {
-    let table = DeTable::parse(text).map_err(|error| explain(text, &error))?;
-    let keys = table.get_ref().keys();
+fn check_order(text: &str, table: &DeTable<'_>) -> Result<(), Fault> {
+    let keys = table.keys();
     let places = keys.map(|key| (key.get_ref().as_ref(), key.span().start));
     let places: BTreeMap<_, _> = places.collect();
     let Some(rules) = places.get("access") else {
@@ -98,25 +150,8 @@ fn check_order(text: &str) -> Result<(), Fault> {
         .filter(|(key, place)| *place > rules && !matches!(**key, "groups" | "token"));
     late.next().map_or(Ok(()), |(key, place)| {
         let what = format!("'{key}' stands after the access rules");
-        Err(Fault::new(what, "write it before them").at(line(text, *place) as u64))
+        Err(Fault::new(what, "write it before them").at(line(text, *place)))
     })
-}
-
-/// One line: where, what, and the nearest known key for an unknown one.
-fn explain(text: &str, error: &toml::de::Error) -> Fault {
-    let line = line(text, error.span().map_or(0, |span| span.start)) as u64;
-    let message = error.message().lines().collect::<Vec<_>>().join(", ");
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if !message.starts_with("unknown field") {
-        return Fault::new(message, "correct this line").at(line);
-    }
-    let unknown = quoted.next().unwrap_or_default();
-    let nearest = quoted.max_by(|a, b| {
-        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
-    });
-    let nearest = nearest.unwrap_or_default();
-    let remedy = format!("the nearest known one is '{nearest}'");
-    Fault::new(format!("unknown key '{unknown}'"), remedy).at(line)
 }
 
 /// What the file holds may stand in a message, and must neither begin a line of its own nor fill
@@ -141,12 +176,6 @@ fn one_line(fault: &Fault) -> Fault {
 
 /// In characters.
 const LONGEST_MESSAGE: usize = 500;
-
-/// The number of the line that a place in the text is in.
-fn line(text: &str, place: usize) -> usize {
-    let before = text.get(..place).unwrap_or_default();
-    before.matches('\n').count() + 1
-}
 
 /// Reads the rules again, and says what else changed and must wait for a restart. A section that
 /// the last good file had must be in the next one: without it more is allowed, and it is what half

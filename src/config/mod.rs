@@ -2,19 +2,22 @@
 //! again.
 
 mod file;
+mod path;
 mod sections;
 mod settings;
+mod slips;
+mod tools;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::BoolishValueParser;
-
 use self::file::rules_parser;
-pub(crate) use self::settings::Settings;
+pub(crate) use self::path::{is_secret, path};
+pub(crate) use self::sections::TokenSection;
 use self::settings::WatchMode;
+pub(crate) use self::settings::{MOST_THREADS, Settings, number};
+pub(crate) use self::tools::{LimitOptions, UsersFile};
 use crate::files::reload::Sources;
 use crate::files::stable_read::read_stable;
 use crate::hash::Limits;
@@ -71,12 +74,26 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl Config {
+/// Where the configuration file is, if nobody says where.
+pub(crate) const USUAL_FILE: &str = "/etc/htgate/htgate.toml";
+
+/// All settings together, and what the configuration file says of rules and tokens.
+pub(crate) struct Loaded {
+    /// What is in force.
+    pub settings: Settings,
+    /// The rules of the file, or the built-in ones.
+    pub rules: Rules,
+    /// What signs tokens, if anything does.
+    pub token: Option<token::TokenSettings>,
+    file: Settings,
+}
+
+impl Loaded {
     /// Puts the settings together: what is given wins over the file that it names.
     ///
     /// # Errors
     ///
-    /// The first setting that cannot be meant.
+    /// The first fault of the file.
     pub(crate) fn load(given: Settings) -> Result<Self, ConfigError> {
         let (file, rules, token) = match &given.config {
             Some(path) => read(path)?,
@@ -87,24 +104,42 @@ impl Config {
                 (file, rules, None)
             }
         };
-        let parse_again = rules_parser(file.clone());
-        let settings = given.or(file);
-        let no_users = || ConfigError::Usage("no users file; use --htpasswd FILE".to_owned());
         Ok(Self {
-            judge: settings.judge()?,
-            workers: settings.workers()?,
-            realm: Realm::new(&settings.realm())
-                .map_err(|error| ConfigError::Usage(format!("realm: {error}")))?,
+            settings: given.or(file.clone()),
+            rules,
+            token,
+            file,
+        })
+    }
+}
+
+impl Config {
+    /// What `serve` does with these settings.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of the file, or that there are no users.
+    pub(crate) fn load(given: Settings) -> Result<Self, ConfigError> {
+        let Loaded {
+            settings,
+            rules,
+            token,
+            file,
+        } = Loaded::load(given)?;
+        Ok(Self {
+            judge: settings.judge(),
+            workers: settings.workers(),
+            realm: settings.realm(),
             listen: settings.listen(),
             socket_mode: settings.socket_mode(),
             front: settings.front(),
             log_format: settings.log_format(),
             sources: Sources {
-                limits: settings.limits()?,
-                poll: Duration::from_secs_f64(settings.poll_seconds()?),
+                limits: settings.limits(),
+                poll: Duration::from_secs_f64(settings.poll_seconds()),
                 events: settings.watch() == WatchMode::Events,
-                users: settings.htpasswd.ok_or_else(no_users)?,
-                config: settings.config.map(|path| (path, parse_again)),
+                users: named_users(settings.htpasswd, settings.config.as_deref())?,
+                config: settings.config.map(|path| (path, rules_parser(file))),
                 token,
                 rules,
             },
@@ -113,68 +148,47 @@ impl Config {
     }
 }
 
+fn named_users(users: Option<PathBuf>, config: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    users.ok_or_else(|| {
+        let place = config.map_or_else(|| USUAL_FILE.into(), Path::to_string_lossy);
+        ConfigError::Usage(format!(
+            "no users file; use --htpasswd FILE, or write htpasswd = \"FILE\" into {place}"
+        ))
+    })
+}
+
 impl Settings {
-    /// What a hash may be and cost.
+    /// What this file says; nothing where there is none.
     ///
     /// # Errors
     ///
-    /// A cost that bcrypt does not have.
-    pub(crate) fn limits(&self) -> Result<Limits, ConfigError> {
-        Ok(Limits {
-            max_bcrypt_cost: self.max_bcrypt_cost()?,
-            allow_plaintext: self.allow_plaintext(),
-        })
+    /// No such file, or a fault in it.
+    pub(crate) fn of_file(path: Option<&Path>) -> Result<Self, ConfigError> {
+        path.map_or_else(|| Ok(Self::default()), parse)
     }
 
-    fn judge(&self) -> Result<JudgeSettings, ConfigError> {
-        Ok(JudgeSettings {
-            queue: self.queue()?,
-            queue_timeout: Duration::from_secs(self.queue_seconds()?),
-            hash_threads: self.hash_threads()?,
+    /// What a hash may be and cost.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_bcrypt_cost: self.max_bcrypt_cost(),
+            allow_plaintext: self.allow_plaintext(),
+        }
+    }
+
+    fn judge(&self) -> JudgeSettings {
+        JudgeSettings {
+            queue: self.queue(),
+            queue_timeout: Duration::from_secs(self.queue_seconds()),
+            hash_threads: self.hash_threads(),
             allowance: Allowance {
-                strikes: self.strikes()?,
-                lifetime: Duration::from_secs(self.strike_seconds()?),
+                strikes: self.strikes(),
+                lifetime: Duration::from_secs(self.strike_seconds()),
             },
             cache: Bounds {
                 capacity: self.cache_capacity(),
                 lifetime: Duration::from_secs(self.cache_seconds()),
             },
-        })
-    }
-}
-
-/// Those settings that tools need which read a users file.
-#[derive(Args, Clone, Copy, Debug, Default)]
-pub(crate) struct LimitOptions {
-    /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
-    #[arg(long, env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
-    pub max_bcrypt_cost: Option<u8>,
-    /// Let {PLAIN} lines hold passwords in the clear; =false takes it back [default: false].
-    #[arg(
-        long,
-        env = "HTGATE_ALLOW_PLAINTEXT",
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    pub allow_plaintext: Option<bool>,
-}
-
-impl LimitOptions {
-    /// The limits that `serve` would have with these options.
-    ///
-    /// # Errors
-    ///
-    /// A cost that bcrypt does not have.
-    pub(crate) fn limits(self) -> Result<Limits, ConfigError> {
-        let settings = Settings {
-            max_bcrypt_cost: self.max_bcrypt_cost,
-            allow_plaintext: self.allow_plaintext,
-            ..Settings::default()
-        };
-        settings.limits()
+        }
     }
 }
 
@@ -196,12 +210,14 @@ impl RulesFile {
     /// No file, or a fault in it.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let path = path.ok_or_else(|| {
-            ConfigError::Usage("no rules; use --config FILE or set HTGATE_CONFIG".to_owned())
+            ConfigError::Usage(format!(
+                "no rules; use --config FILE, or write them into {USUAL_FILE}"
+            ))
         })?;
         let (file, rules, _) = read(path)?;
         Ok(Self {
             access: rules.access,
-            limits: file.limits()?,
+            limits: file.limits(),
             htpasswd: file.htpasswd,
         })
     }
@@ -209,10 +225,15 @@ impl RulesFile {
 
 type File = (Settings, Rules, Option<token::TokenSettings>);
 
-fn read(path: &Path) -> Result<File, ConfigError> {
+fn parse(path: &Path) -> Result<Settings, ConfigError> {
     let fault = |fault| ConfigError::File(path.display().to_string(), fault);
     let text = read_stable(path, |_| false, &|| ()).map_err(fault)?.bytes;
-    let file = Settings::parse(&text).map_err(fault)?;
+    Settings::parse(&text).map_err(fault)
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let fault = |fault| ConfigError::File(path.display().to_string(), fault);
+    let file = parse(path)?;
     let rules = file.rules().map_err(fault)?;
     let token = file.token().map_err(fault)?;
     Ok((file, rules, token))
@@ -240,70 +261,5 @@ mod tests {
         assert_eq!(config.sources.users, PathBuf::from("a"));
         assert!(config.sources.limits.allow_plaintext);
         assert_eq!(config.listen, [Address::default()]);
-    }
-
-    #[test]
-    fn values_that_cannot_be_meant() {
-        let base = || Settings {
-            htpasswd: Some("f".into()),
-            ..Settings::default()
-        };
-        let rows = [
-            (Settings::default(), "--htpasswd FILE"),
-            (
-                Settings {
-                    workers: Some(0),
-                    ..base()
-                },
-                "workers: must be at least 1, got 0",
-            ),
-            (
-                Settings {
-                    hash_threads: Some(0),
-                    ..base()
-                },
-                "hash_threads: must be at least 1, got 0",
-            ),
-            (
-                Settings {
-                    max_bcrypt_cost: Some(3),
-                    ..base()
-                },
-                "max_bcrypt_cost: must be between 4 and 31, got 3",
-            ),
-            (
-                Settings {
-                    max_bcrypt_cost: Some(32),
-                    ..base()
-                },
-                "max_bcrypt_cost: must be between 4 and 31, got 32",
-            ),
-            (
-                Settings {
-                    poll_seconds: Some(f64::NAN),
-                    ..base()
-                },
-                "poll_seconds: must be between 0.05 and 3600, got NaN",
-            ),
-            (
-                Settings {
-                    poll_seconds: Some(0.0),
-                    ..base()
-                },
-                "poll_seconds: must be between 0.05 and 3600, got 0",
-            ),
-            (
-                Settings {
-                    realm: Some("\n".to_owned()),
-                    ..base()
-                },
-                "realm: use printable",
-            ),
-        ];
-        for (settings, expected) in rows {
-            let error = Config::load(settings).err().unwrap().to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-        assert!(Config::load(base()).is_ok());
     }
 }

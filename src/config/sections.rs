@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::path;
 use crate::Fault;
 use crate::rules::user_agent::UserAgentRules;
 use crate::token::{self, KeyId, OTHER_PATHS};
@@ -42,9 +43,13 @@ impl UserAgentSection {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenSection {
+    #[serde(deserialize_with = "path::deserialize")]
     key: PathBuf,
-    certificate: PathBuf,
-    service: String,
+    /// The certificate of the key that signs.
+    #[serde(deserialize_with = "path::deserialize")]
+    pub certificate: PathBuf,
+    /// The registry's service.
+    pub service: String,
     issuer: Option<String>,
     path: Option<String>,
     lifetime_seconds: Option<u64>,
@@ -52,26 +57,28 @@ pub(crate) struct TokenSection {
 }
 
 impl TokenSection {
-    pub(super) fn finish(&self) -> Result<token::TokenSettings, Fault> {
+    /// The settings, or the key that cannot be meant and why.
+    pub(super) fn finish(&self) -> Result<token::TokenSettings, (&'static str, Fault)> {
         let issuer = self.issuer.as_deref().unwrap_or(DEFAULT_ISSUER);
         let path = self.path.as_deref().unwrap_or(DEFAULT_TOKEN_PATH);
         for (name, value) in [("service", self.service.as_str()), ("issuer", issuer)] {
             if value.is_empty() || value.contains(char::is_control) {
                 let what = format!("[token] {name}: {value:?} is not a name");
-                return Err(Fault::new(what, "write the registry's"));
+                return Err((name, Fault::new(what, "write the registry's")));
             }
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let is_path = path.len() > 1 && path.starts_with('/') && path.bytes().all(is_plain);
         if !is_path || OTHER_PATHS.contains(&path) {
             let what = format!("[token] path: {path:?} cannot be answered");
-            return Err(Fault::new(what, "write a path like \"/token\""));
+            return Err(("path", Fault::new(what, "write a path like \"/token\"")));
         }
         let seconds = self.lifetime_seconds.unwrap_or(DEFAULT_LIFETIME_SECONDS);
         if !(SHORTEST_LIFETIME_SECONDS..=LONGEST_LIFETIME_SECONDS).contains(&seconds) {
             let what = format!("[token] lifetime_seconds is {seconds}");
             let bounds = format!("{SHORTEST_LIFETIME_SECONDS} and {LONGEST_LIFETIME_SECONDS}");
-            return Err(Fault::new(what, format!("it must be between {bounds}")));
+            let remedy = format!("it must be between {bounds}");
+            return Err(("lifetime_seconds", Fault::new(what, remedy)));
         }
         Ok(token::TokenSettings {
             key: self.key.clone(),

@@ -7,22 +7,25 @@
     reason = "these are help texts, where brackets are brackets"
 )]
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, RangeBounds, RangeInclusive};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::thread;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ConfigError;
+use super::file::Lines;
+use super::path::{self, path};
 use super::sections::{TokenSection, UserAgentSection};
 use crate::hash::Limits;
+use crate::http::Realm;
 use crate::observe::logging::LogFormat;
 use crate::request::Front;
-use crate::rules::access::{Groups, Rule};
+use crate::rules::access::Rule;
 use crate::system::listen::{Address, SocketMode};
 
 macro_rules! settings {
@@ -31,24 +34,30 @@ macro_rules! settings {
         #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(crate) struct Settings {
-            /// An htgate.toml with these settings (with '_' for '-') and the rules.
-            #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
+            /// An htgate.toml with these settings (with '_' for '-') and the rules
+            /// [default: /etc/htgate/htgate.toml].
+            #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
             #[serde(skip)]
             pub config: Option<PathBuf>,
-            $($(#[$attribute])* #[arg(long)] pub $name: Option<$type>,)*
+            $(
+                $(#[$attribute])*
+                #[arg(long)]
+                $($(#[arg(value_parser = |text: &str| number::<$type>(text, &($bounds)))])?)?
+                pub $name: Option<$type>,
+            )*
             #[arg(skip)]
             pub user_agent: Option<UserAgentSection>,
             #[arg(skip)]
             pub token: Option<TokenSection>,
             #[arg(skip)]
-            pub groups: Option<Groups>,
+            pub groups: Option<BTreeMap<String, Vec<String>>>,
             #[arg(skip)]
             #[serde(default)]
             pub access: Vec<Spanned<Rule>>,
-            /// The line in which each rule of `access` begins.
+            /// Where in the file all that stands.
             #[arg(skip)]
             #[serde(skip)]
-            pub access_lines: Vec<usize>,
+            pub lines: Lines,
         }
 
         impl Settings {
@@ -72,30 +81,35 @@ macro_rules! settings {
                 changed.map(|(name, _)| name).collect()
             }
 
-            $(value!($name: $type $(= $default $(, $bounds)?)?);)*
-        }
-    };
-}
+            /// What a number must be, by its name.
+            pub(super) fn bounds(name: &str) -> Option<String> {
+                let all = [$($($((stringify!($name), bounds_of::<$type>(&$bounds)),)?)?)*];
+                all.into_iter().find(|(known, _)| *known == name).map(|(_, bounds)| bounds)
+            }
 
-/// What is in force: what was set, or the default; an error where that is out of bounds.
-macro_rules! value {
-    ($name:ident: $type:ty) => {};
-    ($name:ident: $type:ty = $default:expr) => {
-        pub(super) fn $name(&self) -> $type {
-            self.$name.clone().unwrap_or_else(|| $default)
-        }
-    };
-    ($name:ident: $type:ty = $default:expr, $bounds:expr) => {
-        pub(super) fn $name(&self) -> Result<$type, ConfigError> {
-            let value = self.$name.unwrap_or_else(|| $default);
-            within(stringify!($name), value, &$bounds)
+            /// The name of the first number that is out of its bounds.
+            pub(super) fn out_of_bounds(&self) -> Option<&'static str> {
+                let all = [$($($((
+                    stringify!($name),
+                    self.$name.is_some_and(|value| !RangeBounds::contains(&$bounds, &value)),
+                ),)?)?)*];
+                all.into_iter().find(|(_, is_out)| *is_out).map(|(name, _)| name)
+            }
+
+            $($(
+                /// What is in force: what was set, or the default.
+                pub(crate) fn $name(&self) -> $type {
+                    self.$name.clone().unwrap_or_else(|| $default)
+                }
+            )?)*
         }
     };
 }
 
 settings! {
     /// The htpasswd file, watched for changes.
-    #[arg(env = "HTGATE_HTPASSWD", value_name = "FILE")]
+    #[arg(env = "HTGATE_HTPASSWD", value_name = "FILE", value_parser = path())]
+    #[serde(default, deserialize_with = "path::optional")]
     htpasswd: PathBuf;
 
     /// IP:PORT (IPv6 in brackets), unix:/PATH or systemd (socket activation); may be repeated
@@ -113,11 +127,11 @@ settings! {
 
     /// Threads that answer [default: the number of cores].
     #[arg(env = "HTGATE_WORKERS", value_name = "N")]
-    workers: usize = cores(), 1..;
+    workers: usize = cores(), 1..=MOST_THREADS;
 
     /// Passwords that are hashed at once [default: the number of cores].
     #[arg(env = "HTGATE_HASH_THREADS", value_name = "N")]
-    hash_threads: usize = cores(), 1..;
+    hash_threads: usize = cores(), 1..=MOST_THREADS;
 
     /// Passwords that may wait to be hashed [default: 1024].
     #[arg(env = "HTGATE_QUEUE", value_name = "N")]
@@ -142,17 +156,17 @@ settings! {
 
     /// The realm that clients show when they ask for a password [default: htgate].
     #[arg(env = "HTGATE_REALM", value_name = "TEXT")]
-    realm: String = "htgate".to_owned();
+    realm: Realm = Realm::default();
 
     /// The highest bcrypt cost that is hashed, 4 to 31 [default: 14].
     #[arg(env = "HTGATE_MAX_BCRYPT_COST", value_name = "COST")]
-    max_bcrypt_cost: u8 = Limits::default().max_bcrypt_cost, 4..=31;
+    max_bcrypt_cost: u8 = Limits::default().max_bcrypt_cost, BCRYPT_COSTS;
 
     /// Let {PLAIN} lines hold passwords in the clear; =false takes it back [default: false].
     #[arg(
         env = "HTGATE_ALLOW_PLAINTEXT",
         value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
+        value_parser = switch,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true"
@@ -161,11 +175,11 @@ settings! {
 
     /// How long a right password is remembered after its last use [default: 3600].
     #[arg(env = "HTGATE_CACHE_SECONDS", value_name = "SECONDS")]
-    cache_seconds: u64 = 3600;
+    cache_seconds: u64 = 3600, 0..=YEAR;
 
     /// How many right passwords are remembered [default: 100000].
     #[arg(env = "HTGATE_CACHE_CAPACITY", value_name = "N")]
-    cache_capacity: u64 = 100_000;
+    cache_capacity: u64 = 100_000, 0..;
 
     // Where there are no events, a removed user would stay for as long.
     /// How often the files are looked at without an event [default: 1].
@@ -195,22 +209,39 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn within<T: PartialOrd + Display>(
-    name: &str,
-    value: T,
+/// A number on the command line, or in the environment.
+pub(crate) fn number<T: FromStr + PartialOrd + Display>(
+    text: &str,
     bounds: &impl RangeBounds<T>,
-) -> Result<T, ConfigError> {
-    if bounds.contains(&value) {
-        return Ok(value);
-    }
-    let bounds = match (bounds.start_bound(), bounds.end_bound()) {
-        (Bound::Included(least), Bound::Included(most)) => format!("between {least} and {most}"),
-        (Bound::Included(least), _) => format!("at least {least}"),
-        _ => "within its bounds".to_owned(),
-    };
-    let what = format!("{name}: must be {bounds}, got {value}");
-    Err(ConfigError::Usage(what))
+) -> Result<T, String> {
+    let value = text.parse().ok().filter(|value| bounds.contains(value));
+    value.ok_or_else(|| bounds_of(bounds))
 }
 
-/// Seconds; nothing that is set needs longer.
+/// A switch on the command line, or in the environment.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("write true or false"),
+    }
+}
+
+fn bounds_of<T: Display>(bounds: &impl RangeBounds<T>) -> String {
+    match (bounds.start_bound(), bounds.end_bound()) {
+        (Bound::Included(least), Bound::Included(most)) => {
+            format!("must be a number between {least} and {most}")
+        }
+        (Bound::Included(least), _) => format!("must be a number, at least {least}"),
+        _ => "must be a number".to_owned(),
+    }
+}
+
+/// Costs that bcrypt has.
+pub(super) const BCRYPT_COSTS: RangeInclusive<u8> = 4..=31;
+/// More than any machine has cores.
+pub(crate) const MOST_THREADS: usize = 4096;
+/// Seconds; nothing that waits needs longer.
 const DAY: u64 = 24 * 60 * 60;
+/// Seconds; the cache takes no lifetime over a thousand years.
+const YEAR: u64 = 365 * DAY;

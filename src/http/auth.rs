@@ -1,10 +1,12 @@
 //! `/auth`: nginx's subrequest to a verdict, and the verdict to what `auth_request` understands.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use actix_http::body::BoxBody;
 use actix_http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_http::{Response, StatusCode};
+use serde::Deserialize;
 
 use super::Gate;
 use super::front::read_request;
@@ -12,16 +14,23 @@ use crate::request::Request;
 use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Realm(pub(super) HeaderValue);
 
-impl Realm {
-    /// A Basic challenge with this realm, quoted as in RFC 9110, section 5.6.4.
-    ///
-    /// # Errors
-    ///
-    /// What to use instead of control characters and characters outside ASCII.
-    pub(crate) fn new(realm: &str) -> Result<Self, &'static str> {
+impl Default for Realm {
+    fn default() -> Self {
+        let challenge = "Basic realm=\"htgate\", charset=\"UTF-8\"";
+        Self(HeaderValue::from_static(challenge))
+    }
+}
+
+impl FromStr for Realm {
+    type Err = &'static str;
+
+    /// A Basic challenge with this realm, quoted as in RFC 9110, section 5.6.4. Control characters
+    /// and characters outside ASCII are an error.
+    fn from_str(realm: &str) -> Result<Self, Self::Err> {
         let fits = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let quoted = realm.replace('\\', r"\\").replace('"', r#"\""#);
         let challenge = format!("Basic realm=\"{quoted}\", charset=\"UTF-8\"");
@@ -29,6 +38,14 @@ impl Realm {
             Ok(challenge) if realm.bytes().all(fits) => Ok(Self(challenge)),
             _ => Err("use printable ASCII characters only"),
         }
+    }
+}
+
+impl TryFrom<String> for Realm {
+    type Error = &'static str;
+
+    fn try_from(realm: String) -> Result<Self, Self::Error> {
+        realm.parse()
     }
 }
 
@@ -133,9 +150,9 @@ mod tests {
             ),
         ];
         for (realm, expected) in rows {
-            assert_eq!(Realm::new(realm).unwrap().0, expected);
+            assert_eq!(realm.parse::<Realm>().unwrap().0, expected);
         }
-        assert!(Realm::new("a\nb").is_err());
-        assert!(Realm::new("caf\u{e9}").is_err());
+        assert!("a\nb".parse::<Realm>().is_err());
+        assert!("caf\u{e9}".parse::<Realm>().is_err());
     }
 }

@@ -49,8 +49,10 @@ pub(super) fn metrics(judge: &Judge) -> Response<BoxBody> {
 /// What to do about a certificate that ends then.
 fn remedy(end: SystemTime) -> &'static str {
     match end.duration_since(SystemTime::now()).unwrap_or_default() {
-        Duration::ZERO => " (it ended: make a new one with 'htgate token init')",
-        left if left < CERTIFICATE_NOTICE => " (soon: make a new one with 'htgate token init')",
+        Duration::ZERO => " (it ended: make a new one with 'htgate token init FOLDER')",
+        left if left < CERTIFICATE_NOTICE => {
+            " (soon: make a new one with 'htgate token init FOLDER')"
+        }
         _ => "",
     }
 }

@@ -85,7 +85,7 @@ fn has_short_coordinate(point: &[u8]) -> bool {
 impl From<CertificateError> for Fault {
     fn from(_: CertificateError) -> Self {
         let what = "there is no certificate in PEM form, or a broken one";
-        Self::new(what, "make one with 'htgate token init'")
+        Self::new(what, "make one with 'htgate token init FOLDER'")
     }
 }
 

@@ -109,6 +109,6 @@ impl From<KeyError> for Fault {
                 "the key is neither of the curve P-256 nor an RSA one of 2048 bits or more"
             }
         };
-        Self::new(what, "make one with 'htgate token init'")
+        Self::new(what, "make one with 'htgate token init FOLDER'")
     }
 }

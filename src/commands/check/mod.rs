@@ -15,12 +15,12 @@ use std::process::ExitCode;
 pub(super) use self::options::Options;
 use self::options::OutputFormat;
 use self::report::Report;
-use super::{FAILED, USAGE, complain, print};
+use super::{FAILED, USAGE, complain, print, reason};
 use crate::Fault;
 use crate::check::nginx::{self, Known};
 use crate::check::users::permissions;
 use crate::check::{CheckRule, Finding, Severity};
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{ConfigError, Loaded, Settings, USUAL_FILE};
 use crate::request::Front;
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -51,25 +51,26 @@ pub(super) fn run(options: &Options) -> ExitCode {
 fn look(options: &Options) -> Result<Report, String> {
     let mut report = Report::default();
     if options.htpasswd.is_none() && options.config.is_none() && options.nginx.is_none() {
-        return Err("nothing to check; use --htpasswd FILE or --nginx".to_owned());
+        return Err(format!(
+            "nothing to check; use --htpasswd FILE, --config FILE or --nginx, or write \
+             {USUAL_FILE}"
+        ));
     }
     let mut known = Known {
         version: options.nginx_version,
         ..Known::default()
     };
-    if options.htpasswd.is_some() || options.config.is_some() {
-        let config = look_at_settings(options, &mut report.findings)?;
-        if let Some(config) = config {
-            // The other fronts send what they send by themselves.
-            if config.front == Front::Nginx {
-                let access = &config.sources.rules.access;
-                known.has_repositories = access.has_repositories();
-                known.servers = access.servers().into_iter().map(str::to_owned).collect();
-            }
-            users::look(&config, &mut report);
-            if let Some(settings) = &config.sources.token {
-                token::look(settings, &file(options), &mut report);
-            }
+    if let Some(loaded) = look_at_settings(options, &mut report.findings) {
+        let access = &loaded.rules.access;
+        // The other fronts send what they send by themselves.
+        if loaded.settings.front() == Front::Nginx {
+            known.has_repositories = access.has_repositories();
+            known.servers = access.servers().into_iter().map(str::to_owned).collect();
+        }
+        let file = file(options);
+        users::look(&loaded, &file, &mut report);
+        if let Some(settings) = &loaded.token {
+            token::look(settings, &file, &mut report);
         }
     }
     if let Some(path) = &options.nginx {
@@ -79,10 +80,7 @@ fn look(options: &Options) -> Result<Report, String> {
 }
 
 /// The settings as `serve` would take them, with everything that is wrong in `htgate.toml`.
-fn look_at_settings(
-    options: &Options,
-    findings: &mut Vec<Finding>,
-) -> Result<Option<Config>, String> {
+fn look_at_settings(options: &Options, findings: &mut Vec<Finding>) -> Option<Loaded> {
     if let Some(path) = &options.config {
         findings.extend(look_at_modes(path, false));
     }
@@ -95,27 +93,21 @@ fn look_at_settings(
         ..Settings::default()
     };
     let file = file(options);
-    match Config::load(given(options.config.clone())) {
-        Ok(config) => {
-            let unused = config.sources.rules.access.unused();
-            findings.extend(
-                unused
-                    .into_iter()
-                    .map(|fault| Finding::new(CheckRule::Idle, &file, fault)),
-            );
-            Ok(Some(config))
+    let error = match Loaded::load(given(options.config.clone())) {
+        Ok(loaded) => {
+            let unused = loaded.rules.access.unused().into_iter();
+            findings.extend(unused.map(|fault| Finding::new(CheckRule::Idle, &file, fault)));
+            return Some(loaded);
         }
-        Err(ConfigError::Usage(what)) => Err(what),
-        Err(ConfigError::File(_, fault)) => {
-            findings.push(Finding::new(CheckRule::Settings, &file, fault));
-            // The users can be looked at without it, where it is known which.
-            let config = options
-                .htpasswd
-                .is_some()
-                .then(|| Config::load(given(None)));
-            config.transpose().map_err(|error| error.to_string())
-        }
-    }
+        Err(error) => error,
+    };
+    let fault = match error {
+        ConfigError::File(_, fault) => fault,
+        ConfigError::Usage(what) => Fault::new(what, "correct it"),
+    };
+    findings.push(Finding::new(CheckRule::Settings, &file, fault));
+    // The users can be looked at without it, where it is known which.
+    Loaded::load(given(None)).ok()
 }
 
 /// The name of `htgate.toml`.
@@ -165,7 +157,7 @@ fn look_at_nginx(path: &Path, known: &Known) -> Result<Vec<Finding>, String> {
                 known,
             ));
         }
-        Err(error) => Fault::new(error.to_string(), "correct the path"),
+        Err(error) => Fault::new(reason(&error), "correct the path"),
     };
     Ok(vec![Finding::new(CheckRule::Unreadable, &name, fault)])
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use crate::check::{CheckRule, Finding};
-use crate::config::LimitOptions;
+use crate::config::{LimitOptions, MOST_THREADS, number, path};
 
 /// What to look at.
 #[derive(Args, Debug)]
@@ -18,20 +18,22 @@ use crate::config::LimitOptions;
                   say '# htgate check: ignore RULE' itself."
 )]
 pub(crate) struct Options {
-    /// The htpasswd file.
-    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
+    /// The htpasswd file [default: the one in htgate.toml].
+    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE", value_parser = path())]
     pub htpasswd: Option<PathBuf>,
-    /// The htgate.toml.
-    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE")]
+    /// The htgate.toml [default: /etc/htgate/htgate.toml].
+    #[arg(long, env = "HTGATE_CONFIG", value_name = "FILE", value_parser = path())]
     pub config: Option<PathBuf>,
     /// What a hash may be and cost.
     #[command(flatten)]
     pub limits: LimitOptions,
     /// Passwords that are hashed at once [default: the number of cores].
-    #[arg(long, env = "HTGATE_HASH_THREADS", value_name = "N")]
+    #[arg(long, env = "HTGATE_HASH_THREADS", value_name = "N",
+          value_parser = |text: &str| number(text, &(1..=MOST_THREADS)))]
     pub hash_threads: Option<usize>,
     /// The output of 'nginx -T' [default: standard input].
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-",
+          value_parser = path())]
     pub nginx: Option<PathBuf>,
     /// How findings are printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]

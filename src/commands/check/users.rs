@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 
 use super::look_at_modes;
 use super::report::{Report, UsersTable};
+use crate::Fault;
 use crate::check::users::{FormatRow, lines};
 use crate::check::{CheckRule, Finding};
 use crate::commands::MOST_LINES;
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::files::stable_read::read_stable;
 use crate::hash::{DecoySeed, Decoys, Kind};
-use crate::htpasswd::Users;
+use crate::htpasswd::{self, Users};
 
-pub(super) fn look(config: &Config, report: &mut Report) {
-    let path = &config.sources.users;
+/// Looks at the users, if it is known where they are, and at the rules that name users.
+pub(super) fn look(loaded: &Loaded, config: &str, report: &mut Report) {
+    let Some(path) = &loaded.settings.htpasswd else {
+        return;
+    };
     let file = path.display().to_string();
     let bytes = match read_stable(path, |_| false, &|| ()) {
         Ok(reading) => reading.bytes,
@@ -27,7 +31,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
             return;
         }
     };
-    let (known, errors) = Users::parse_and_tell(&bytes, config.sources.limits, MOST_LINES);
+    let (known, errors) = Users::parse_and_tell(&bytes, loaded.settings.limits(), MOST_LINES);
     let rows: Vec<_> = known
         .kinds()
         .iter()
@@ -39,10 +43,28 @@ pub(super) fn look(config: &Config, report: &mut Report) {
         .collect();
     report.findings.extend(look_at_modes(path, true));
     report.findings.extend(lines(&file, &known, &errors, &rows));
+    let access = &loaded.rules.access;
+    let is_user = |name: &[u8]| known.find(name).is_some();
+    for fault in access.strangers(is_user) {
+        let finding = Finding::new(CheckRule::UnknownUser, config, fault);
+        report.findings.push(finding);
+    }
+    for word in access
+        .words_for_many()
+        .filter(|word| is_user(word.as_bytes()))
+    {
+        let what = format!("rules use the name '{word}' for others than this user");
+        let fault = Fault::new(what, "rename the user; no rule can mean it");
+        let line = htpasswd::lines(&bytes).find(|line| line.name() == Some(word.as_bytes()));
+        let fault = line.map_or_else(|| fault.clone(), |line| fault.clone().at(line.number));
+        report
+            .findings
+            .push(Finding::new(CheckRule::UserName, &file, fault));
+    }
     report.users = Some(UsersTable {
         file,
         rows,
-        threads: config.judge.hash_threads,
+        threads: loaded.settings.hash_threads(),
     });
 }
 

@@ -35,21 +35,20 @@ pub(super) fn run(command: &Command) -> ExitCode {
 type Edit = fn(&[u8], &Name, &str) -> Result<Vec<u8>, EditError>;
 
 fn write(new: &NewPassword, absent: Absent, edit: Edit, done: &str) -> Result<ExitCode, String> {
-    let NamedUser { htpasswd, name } = &new.user;
-    let most = new.limits.limits().map_err(|error| error.to_string())?;
-    let most = most.max_bcrypt_cost;
+    let NamedUser { file, name } = &new.user;
+    let path = file.path().map_err(|error| error.to_string())?;
+    let limits = new.limits.limits(file.config.as_deref());
+    let most = limits.map_err(|error| error.to_string())?.max_bcrypt_cost;
     if new.cost > most {
-        let remedy =
-            "use less, or raise that limit with --max-bcrypt-cost or HTGATE_MAX_BCRYPT_COST";
+        let what = format!("--cost {} is over max_bcrypt_cost {most}", new.cost);
         return Err(format!(
-            "--cost {} is over max_bcrypt_cost {most}; {remedy}",
-            new.cost
+            "{what}; use less, or raise that limit with --max-bcrypt-cost"
         ));
     }
     // Before anybody types a password for nothing.
-    if absent == Absent::Refuse || htpasswd.exists() {
-        let file = read_file(htpasswd)?;
-        edit(&file, name, ANY_HASH).map_err(|error| about(&new.user, &error))?;
+    if absent == Absent::Refuse || path.exists() {
+        let refused = |error| format!("{}: {}: {error}", path.display(), readable(name.as_bytes()));
+        edit(&read_file(&path)?, name, ANY_HASH).map_err(refused)?;
     }
     let password = if new.generate {
         password::generate()?
@@ -59,11 +58,11 @@ fn write(new: &NewPassword, absent: Absent, edit: Edit, done: &str) -> Result<Ex
     let mut salt = [0; BCRYPT_SALT];
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let hash = Bcrypt::of(&password, new.cost, salt).to_text();
-    let is_new = replace_file(&new.user, absent, |file| edit(file, name, &hash))?;
-    report(&new.user, done);
+    let is_new = replace_file(&path, name, absent, |file| edit(file, name, &hash))?;
+    report(&path, done, name);
     if is_new {
         let what = "made this file; see that htgate can read it, by its group";
-        complain(format_args!("{}: {what}", htpasswd.display()), 0);
+        complain(format_args!("{}: {what}", path.display()), 0);
     }
     if new.generate {
         return Ok(print(&[&password[..], b"\n"].concat()));
@@ -72,39 +71,35 @@ fn write(new: &NewPassword, absent: Absent, edit: Edit, done: &str) -> Result<Ex
 }
 
 fn remove(user: &NamedUser) -> Result<ExitCode, String> {
-    replace_file(user, Absent::Refuse, |file| {
+    let path = user.file.path().map_err(|error| error.to_string())?;
+    replace_file(&path, &user.name, Absent::Refuse, |file| {
         htpasswd::remove(file, &user.name)
     })?;
-    report(user, "removed");
+    report(&path, "removed", &user.name);
     Ok(ExitCode::SUCCESS)
 }
 
 /// On standard error, as htpasswd does: a generated password stands alone on standard output.
-fn report(NamedUser { htpasswd, name }: &NamedUser, done: &str) {
+fn report(path: &Path, done: &str, name: &Name) {
     let name = readable(name.as_bytes());
-    complain(format_args!("{}: {done} {name}", htpasswd.display()), 0);
-}
-
-/// What is wrong with this user in this file.
-fn about(NamedUser { htpasswd, name }: &NamedUser, error: &EditError) -> String {
-    let name = readable(name.as_bytes());
-    format!("{}: {name}: {error}", htpasswd.display())
+    complain(format_args!("{}: {done} {name}", path.display()), 0);
 }
 
 /// Returns whether the file is new.
 fn replace_file(
-    user: &NamedUser,
+    path: &Path,
+    name: &Name,
     absent: Absent,
     edit: impl Fn(&[u8]) -> Result<Vec<u8>, EditError>,
 ) -> Result<bool, String> {
-    let path = user.htpasswd.display();
-    let name = readable(user.name.as_bytes());
+    let name = readable(name.as_bytes());
     let edit = |file: &[u8]| edit(file).map_err(|error| format!("{name}: {error}"));
-    replace(&user.htpasswd, absent, edit).map_err(|what| format!("{path}: {what}"))
+    replace(path, absent, edit).map_err(|what| format!("{}: {what}", path.display()))
 }
 
 fn list(options: &UsersOptions) -> Result<ExitCode, String> {
-    let (file, users, errors) = read(options)?;
+    let path = options.file.path().map_err(|error| error.to_string())?;
+    let (file, users, errors) = read(&path, options)?;
     let mut seen = HashSet::new();
     let mut listed = Vec::new();
     for name in lines(&file).filter_map(|line| line.name()) {
@@ -120,7 +115,7 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
         let _ = writeln!(text, "{name:width$}  {kind}");
     }
     let code = print(text.as_bytes());
-    let path = options.htpasswd.display();
+    let path = path.display();
     for error in errors.first() {
         complain(
             format_args!("{path}:{}: {}", error.line, Fault::from(error.fault)),
@@ -135,8 +130,14 @@ fn list(options: &UsersOptions) -> Result<ExitCode, String> {
 }
 
 fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
-    let (path, name) = (options.file.htpasswd.display(), &options.name);
-    let (file, users, errors) = read(&options.file)?;
+    let name = &options.name;
+    let path = options
+        .file
+        .file
+        .path()
+        .map_err(|error| error.to_string())?;
+    let (file, users, errors) = read(&path, &options.file)?;
+    let path = path.display();
     let Some(hash) = users.find(name.as_bytes()) else {
         let line = lines(&file).find(|line| line.name() == Some(name.as_bytes()));
         let Some(line) = line else {
@@ -160,9 +161,10 @@ fn verify(options: &VerifyOptions) -> Result<ExitCode, String> {
     Err(format!("{path}: this is not the password of '{name}'"))
 }
 
-fn read(options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
-    let file = read_file(&options.htpasswd)?;
-    let limits = options.limits.limits().map_err(|error| error.to_string())?;
+fn read(path: &Path, options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErrors), String> {
+    let file = read_file(path)?;
+    let limits = options.limits.limits(options.file.config.as_deref());
+    let limits = limits.map_err(|error| error.to_string())?;
     let (users, errors) = Users::parse_and_tell(&file, limits, MOST_LINES);
     Ok((file, users, errors))
 }

@@ -1,12 +1,11 @@
 //! What `htgate user` is asked.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 
-use crate::config::LimitOptions;
+use crate::config::{LimitOptions, UsersFile};
 use crate::htpasswd::Name;
 
 /// What to do with users.
@@ -39,9 +38,9 @@ pub(crate) enum Command {
 /// Which file.
 #[derive(Args, Debug)]
 pub(crate) struct UsersOptions {
-    /// The htpasswd file. A link stays, and what it leads to is changed.
-    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
-    pub htpasswd: PathBuf,
+    /// The file.
+    #[command(flatten)]
+    pub file: UsersFile,
     /// What a hash may be and cost.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -50,9 +49,9 @@ pub(crate) struct UsersOptions {
 /// Which file, and whom in it.
 #[derive(Args, Debug)]
 pub(crate) struct NamedUser {
-    /// The htpasswd file. A link stays, and what it leads to is changed.
-    #[arg(long, env = "HTGATE_HTPASSWD", value_name = "FILE")]
-    pub htpasswd: PathBuf,
+    /// The file.
+    #[command(flatten)]
+    pub file: UsersFile,
     /// The user's name.
     #[arg(value_parser = OsStringValueParser::new().try_map(|name| Name::new(name.as_bytes())))]
     pub name: Name,

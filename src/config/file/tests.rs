@@ -18,39 +18,45 @@ fn faults_are_one_line_with_their_place() {
         ),
         (
             "[user_agent]\nexpect = []",
-            "line 2: unknown key 'expect'; the nearest known one is 'except'",
+            "line 2: [user_agent] unknown key 'expect'; the nearest known one is 'except'",
         ),
         (
             "listen = ['8080']",
-            "line 1: write 127.0.0.1:8080, [::1]:8080",
+            "line 1: 'listen' cannot be understood; write 127.0.0.1:8080, [::1]:8080",
         ),
-        ("socket_mode = 'rw'", "line 1: write octal permission bits"),
+        (
+            "socket_mode = 'rw'",
+            "line 1: 'socket_mode' cannot be understood; write octal permission bits",
+        ),
         (
             "workers = 'two'",
-            "line 1: invalid type: string \"two\", expected usize",
+            "line 1: 'workers' must be a number between 1 and",
         ),
         ("workers = ", "line 1:"),
         (
             "[user_agent]\ndeny = ['a(?!b)']\nexcept = []",
-            "[user_agent] pattern 'a(?!b)': look-ahead",
+            "line 1: [user_agent] pattern 'a(?!b)': look-ahead",
         ),
         (
             "[user_agent]\ndeny = []",
-            "[user_agent] has no 'except'; write both lists, an empty one as except = []",
+            "line 1: [user_agent] has no 'except'; write both lists, an empty one as except = []",
         ),
         (
             "[user_agent]\nexcept = ['x']",
-            "[user_agent] has no 'deny'; write both lists",
+            "line 1: [user_agent] has no 'deny'; write both lists",
         ),
-        ("[user_agent]", "[user_agent] has no 'deny'"),
+        ("[user_agent]", "line 1: [user_agent] has no 'deny'"),
         ("", "the file is empty; write settings or rules into it"),
         (" \r\n\t\n", "the file is empty; "),
         (
             "[groups]\na = ['b']",
-            "[groups] without [[access]]; add rules, or remove the groups",
+            "line 1: [groups] without [[access]]; add rules, or remove the groups",
         ),
-        ("[groups]\n", "[groups] without [[access]]"),
-        ("groups.a = []\naccess = []", "[groups] without [[access]]"),
+        ("[groups]\n", "line 1: [groups] without [[access]]"),
+        (
+            "groups.a = []\naccess = []",
+            "line 1: [groups] without [[access]]",
+        ),
         (
             "[[access]]\nusers = ['a']\npaths = ['/']",
             "line 1: [[access]] rule 1: 'paths' without 'methods'; add which ones (methods = \
@@ -62,7 +68,7 @@ fn faults_are_one_line_with_their_place() {
         ),
         (
             "[groups]\n\"a\\nb\" = ['@c\\n']\n[[access]]\nusers = ['@c\\nERROR']",
-            "[groups] a\\nb: \"@c\\\\n\" is not a user name",
+            "line 2: [groups] a\\nb: \"@c\\\\n\" is not a user name",
         ),
     ];
     for (text, expected) in rows {

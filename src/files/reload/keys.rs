@@ -89,7 +89,7 @@ impl Keys {
             _ if left.is_zero() => "has ended, and registries refuse all tokens".to_owned(),
             days => format!("ends in {days} days, and then registries refuse all tokens"),
         };
-        let remedy = "make a new key and certificate with 'htgate token init'";
+        let remedy = "make a new key and certificate with 'htgate token init FOLDER'";
         let line = format_args!("the certificate {what}; {remedy}");
         log::warn!("{}", self.certificate.line(line));
     }

@@ -21,7 +21,7 @@ pub(crate) use self::name::is_repository;
 pub use self::operation::{Operation, RequestLine};
 use self::pattern::Pattern;
 use self::rules::Grant;
-pub use self::rules::{Groups, Rule};
+pub use self::rules::{Group, Groups, Rule};
 use self::sites::{Here, Sites};
 use crate::request::Request;
 
@@ -180,7 +180,7 @@ impl Access {
     }
 
     /// The line of the file that a rule, counted from 1, begins at.
-    pub fn line(&self, rule: usize) -> Option<usize> {
+    pub fn line(&self, rule: usize) -> Option<u64> {
         self.grants
             .get(rule.checked_sub(1)?)
             .map(|grant| grant.line)

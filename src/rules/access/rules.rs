@@ -9,8 +9,17 @@ use super::pattern::Pattern;
 use super::{Access, Action, RuleId};
 use crate::Fault;
 
-/// The members of each group.
-pub type Groups = BTreeMap<String, Vec<String>>;
+/// The groups by their names.
+pub type Groups = BTreeMap<String, Group>;
+
+/// A group of users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The line that it stands in.
+    pub line: u64,
+    /// Names of users.
+    pub members: Vec<String>,
+}
 
 /// One `[[access]]` as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -35,7 +44,7 @@ pub struct Rule {
 /// A rule that can be applied.
 #[derive(Debug)]
 pub(super) struct Grant {
-    pub(super) line: usize,
+    pub(super) line: u64,
     pub(super) users: Vec<Subject>,
     pub(super) repositories: Vec<Pattern>,
     pub(super) actions: Vec<Action>,
@@ -69,13 +78,13 @@ impl Access {
     /// The first thing that cannot be meant.
     pub fn compile(
         groups: Groups,
-        rules: impl IntoIterator<Item = (usize, Rule)>,
+        rules: impl IntoIterator<Item = (u64, Rule)>,
     ) -> Result<Self, Fault> {
-        for (group, members) in &groups {
+        for (group, Group { line, members }) in &groups {
             let is_name = |name: &&String| !is_special(name) && is_possible(name);
             if let Some(member) = members.iter().find(|name| !is_name(name)) {
                 let what = format!("[groups] {group}: {member:?} is not a user name");
-                return Err(Fault::new(what, "groups hold names of users only"));
+                return Err(Fault::new(what, "groups hold names of users only").at(*line));
             }
         }
         let mut access = Self {
@@ -85,7 +94,7 @@ impl Access {
         for (number, (line, rule)) in (1..).zip(rules) {
             let grant = Grant::compile(line, rule, &access.groups).map_err(|fault| {
                 let what = format!("[[access]] rule {number}: {}", fault.what);
-                Fault::new(what, fault.remedy).at(line as u64)
+                Fault::new(what, fault.remedy).at(line)
             })?;
             access.grants.push(grant);
         }
@@ -112,7 +121,7 @@ impl Access {
     pub(super) fn names<'a>(&'a self, subject: &'a Subject) -> &'a [String] {
         match subject {
             Subject::User(name) => std::slice::from_ref(name),
-            Subject::Group(group) => self.groups.get(group).map_or(&[], Vec::as_slice),
+            Subject::Group(group) => self.groups.get(group).map_or(&[], |group| &group.members),
             Subject::AnyUser | Subject::Anonymous => &[],
         }
     }
@@ -168,7 +177,7 @@ impl Access {
 }
 
 impl Grant {
-    fn compile(line: usize, rule: Rule, groups: &Groups) -> Result<Self, Fault> {
+    fn compile(line: u64, rule: Rule, groups: &Groups) -> Result<Self, Fault> {
         rule.check_keys()?;
         let repositories = patterns(rule.repositories, Pattern::repository)?;
         // A rule that is cut off after its actions must not list more than the whole does.
@@ -308,6 +317,24 @@ impl Subject {
                 format!("{text:?} is not a user name"),
                 "write a name, '@group', '*' or 'anonymous'",
             )),
+        }
+    }
+
+    /// The user whom it names.
+    pub(super) fn user(&self) -> Option<&String> {
+        match self {
+            Self::User(name) => Some(name),
+            Self::Anonymous | Self::AnyUser | Self::Group(_) => None,
+        }
+    }
+
+    /// The word for others than a user of that name.
+    pub(super) fn word_for_many(&self) -> Option<String> {
+        match self {
+            Self::Anonymous => Some("anonymous".to_owned()),
+            Self::AnyUser => Some("*".to_owned()),
+            Self::Group(name) => Some(format!("@{name}")),
+            Self::User(_) => None,
         }
     }
 }

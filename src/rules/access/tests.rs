@@ -28,9 +28,14 @@ fn owned(texts: &[&str]) -> Vec<String> {
 
 fn groups() -> Groups {
     Groups::from([
-        ("developers".to_owned(), owned(&["alice", "bob"])),
-        ("empty".to_owned(), Vec::new()),
+        ("developers".to_owned(), group(1, &["alice", "bob"])),
+        ("empty".to_owned(), group(2, &[])),
     ])
+}
+
+fn group(line: u64, members: &[&str]) -> Group {
+    let members = owned(members);
+    Group { line, members }
 }
 
 /// Each rule stands in the line of ten times its number.
@@ -374,9 +379,9 @@ fn what_cannot_be_meant_is_an_error_with_a_remedy() {
         assert!(error.starts_with(&expected), "{error}");
     }
     for member in ["@developers", "*", "anonymous", ""] {
-        let groups = Groups::from([("g".to_owned(), owned(&["a", member]))]);
+        let groups = Groups::from([("g".to_owned(), group(3, &["a", member]))]);
         let error = Access::compile(groups, []).unwrap_err().to_string();
-        assert!(error.starts_with("[groups] g: "), "{error}");
+        assert!(error.starts_with("line 3: [groups] g: "), "{error}");
     }
 }
 

@@ -1,7 +1,10 @@
-//! Rules that change nothing: mistakes that do no harm, and that nobody would notice.
+//! Rules that change nothing, and names that are nobody's: mistakes that do no harm, and that nobody
+//! would notice.
+
+use std::collections::BTreeSet;
 
 use super::Access;
-use super::rules::{Grant, Methods, Subject};
+use super::rules::{Grant, Group, Methods, Subject};
 use crate::Fault;
 
 /// Why a rule changes nothing, in whole or in part.
@@ -28,12 +31,45 @@ impl Access {
                     "remove one of them",
                 ),
             };
-            fault.at(self.line(rule).unwrap_or_default() as u64)
+            fault.at(self.line(rule).unwrap_or_default())
         };
         self.unused_rules().into_iter().map(fault).collect()
     }
 
-    /// The same rules, counted from 1.
+    /// Each name in rules and groups that is not a user by this account, where it first stands.
+    pub fn strangers(&self, is_user: impl Fn(&[u8]) -> bool) -> Vec<Fault> {
+        let fault = |place: String, name: &str, line| {
+            let what = format!("{place}: {name:?} is not in the users file");
+            Fault::new(what, "correct the name, or add the user").at(line)
+        };
+        let groups = self
+            .groups
+            .iter()
+            .flat_map(|(group, Group { line, members })| {
+                let place = move |name: &_| fault(format!("[groups] {group}"), name, *line);
+                members.iter().map(move |name| (name, place(name)))
+            });
+        let rules = self.grants.iter().zip(1..).flat_map(|(grant, number)| {
+            let place = move |name| fault(format!("[[access]] rule {number}"), name, grant.line);
+            let users = grant.users.iter().filter_map(Subject::user);
+            users.map(move |name| (name, place(name)))
+        });
+        let mut seen = BTreeSet::new();
+        let new = groups
+            .chain(rules)
+            .filter(|(name, _)| seen.insert(name.as_str()));
+        let unknown = new.filter(|(name, _)| !is_user(name.as_bytes()));
+        unknown.map(|(_, fault)| fault).collect()
+    }
+
+    /// The words by which rules mean others than a user of that name.
+    pub fn words_for_many(&self) -> impl Iterator<Item = String> {
+        let subjects = self.grants.iter().flat_map(|grant| &grant.users);
+        let words: BTreeSet<_> = subjects.filter_map(Subject::word_for_many).collect();
+        words.into_iter()
+    }
+
+    /// The rules that change nothing, counted from 1.
     fn unused_rules(&self) -> Vec<(usize, Reason)> {
         let mut found = Vec::new();
         for (grant, rule) in self.grants.iter().zip(1..) {

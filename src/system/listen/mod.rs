@@ -2,6 +2,7 @@
 
 mod address;
 mod handover;
+mod remedy;
 mod unix;
 
 use std::io;
@@ -36,7 +37,10 @@ impl Listener {
     ) -> Result<Vec<Self>, String> {
         let mut listeners = Vec::new();
         for address in addresses {
-            let explain = |error: io::Error| format!("cannot listen on {address}: {error}");
+            let explain = |error: io::Error| {
+                let what = remedy::explain(address, &error);
+                format!("cannot listen on {address}: {what}")
+            };
             match address {
                 Address::Tcp(tcp) => {
                     let listener = bind_tcp(*tcp).map_err(explain)?;

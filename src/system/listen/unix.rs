@@ -26,7 +26,7 @@ pub(super) fn bind(path: &Path, mode: SocketMode, group: Option<&str>) -> io::Re
     socket.bind(&socket2::SockAddr::unix(&aside)?)?;
     let ready = (|| {
         if let Some(group) = group {
-            chown(&aside, None, Some(group_id(group)?))?;
+            chown(&aside, None, Some(group_id(group)?)).map_err(|error| foreign(group, error))?;
         }
         fs::set_permissions(&aside, Permissions::from_mode(mode.0))?;
         socket.listen(BACKLOG)?;
@@ -80,7 +80,10 @@ fn group_id(group: &str) -> io::Result<u32> {
     if let Ok(number) = group.parse() {
         return Ok(number);
     }
-    let unknown = || io::Error::other(format!("there is no group '{group}' in /etc/group"));
+    let unknown = || {
+        let what = format!("there is no group '{group}' in {GROUPS}");
+        io::Error::other(format!("{what}; use the name of one, or its number"))
+    };
     #[expect(clippy::disallowed_methods, reason = "a regular file of the system")]
     let groups = fs::read(GROUPS).map_err(|_| unknown())?;
     let find = |line: &[u8]| {
@@ -95,6 +98,17 @@ fn group_id(group: &str) -> io::Result<u32> {
         .ok_or_else(unknown)
 }
 
+/// Only root can give a file to a group that it is not in itself.
+fn foreign(group: &str, error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let what = format!("may not give the socket to the group '{group}'");
+            io::Error::other(format!("{what}; make htgate's user a member of it"))
+        }
+        _ => error,
+    }
+}
+
 const GROUPS: &str = "/etc/group";
 
 #[cfg(test)]
@@ -106,6 +120,9 @@ mod tests {
         assert_eq!(group_id("0").unwrap(), 0);
         assert_eq!(group_id("root").unwrap(), 0);
         let error = group_id("no-such-group").unwrap_err().to_string();
-        assert_eq!(error, "there is no group 'no-such-group' in /etc/group");
+        assert_eq!(
+            error,
+            "there is no group 'no-such-group' in /etc/group; use the name of one, or its number"
+        );
     }
 }

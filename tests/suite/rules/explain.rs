@@ -189,7 +189,7 @@ fn explain_says_who_may_what_and_why() {
                 "/none",
             ],
             1,
-            &["/none: cannot read it"],
+            &["/none: the file does not exist; create it"],
         ),
     ];
     for (arguments, code, expected) in rows {

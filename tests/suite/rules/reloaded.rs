@@ -238,25 +238,28 @@ fn a_mistake_stops_the_start() {
     let rows = [
         (
             "[[access]]\nuser = ['a']\n",
-            "line 2: unknown key 'user'; the nearest known one is 'users'",
+            "line 2: [[access]] rule 1: unknown key 'user'; the nearest known one is 'users'",
         ),
         (
             "[[access]]\nrepositories = ['a']\n",
-            "line 1: missing field",
+            "line 1: [[access]] rule 1: 'users' is missing; write it as in users = ",
         ),
         (
             "\n[[access]]\nusers = ['a']\nactions = ['pul']\n",
-            "line 4: unknown variant",
+            "line 4: [[access]] rule 1: unknown action 'pul'; the nearest known one is 'pull'",
         ),
         (
             "[[acess]]\n",
-            "line 1: unknown key 'acess'; the nearest known one is 'access'",
+            "line 1: unknown key 'acess'; the nearest known one is '[[access]]'",
         ),
         (
             &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),
-            "[groups] g: \"@h\" is not a user name",
+            "line 2: [groups] g: \"@h\" is not a user name",
         ),
-        ("[groups]\ng = ['h']\n", "[groups] without [[access]]; "),
+        (
+            "[groups]\ng = ['h']\n",
+            "line 1: [groups] without [[access]]; ",
+        ),
         ("", "the file is empty; write settings or rules into it"),
         (" \n", "the file is empty; write settings or rules into it"),
         (
@@ -266,13 +269,13 @@ fn a_mistake_stops_the_start() {
         ),
         (
             "[user_agent]\ndeny = ['x']\n",
-            "[user_agent] has no 'except'; write both lists, an empty one as except = []",
+            "line 1: [user_agent] has no 'except'; write both lists, an empty one as except = []",
         ),
         (
             &pull("a", "//Registry.example/a"),
             "line 1: [[access]] rule 1: pattern \"//Registry.example/a\" can never match; after",
         ),
-        ("front = 'apache'\n", "line 1: unknown variant `apache`"),
+        ("front = 'apache'\n", "line 1: 'front' cannot be 'apache'; "),
         (
             &pull("@g", "a"),
             "line 1: [[access]] rule 1: unknown group '@g'; name its members in [groups]",

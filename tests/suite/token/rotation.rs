@@ -336,7 +336,7 @@ fn seconds_from_now(days: u64) -> f64 {
 #[test]
 fn a_certificate_that_ends_soon_is_told() {
     let warning = "the certificate ends in ";
-    let hint = " (soon: make a new one with 'htgate token init')";
+    let hint = " (soon: make a new one with 'htgate token init FOLDER')";
     let check = |gate: &Gate, days: u64, is_soon: bool| {
         let ends = gate.metric("htgate_token_certificate_end_timestamp_seconds{}");
         let expected = seconds_from_now(days);

@@ -4,4 +4,6 @@ mod check;
 mod drift;
 mod examples;
 mod process;
+mod settings;
 mod user;
+mod usual;

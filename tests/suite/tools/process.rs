@@ -38,7 +38,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--listen", &taken],
             1,
-            "cannot listen on 127.0.0.1:",
+            ": the port is taken; choose another one, or stop what listens there",
         ),
         (
             &["--htpasswd", &users, "--listen", &unix],
@@ -58,7 +58,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--workers", "0"],
             2,
-            "workers: must be at least 1, got 0",
+            "invalid value '0' for '--workers <N>': must be a number between 1 and 4096",
         ),
         (
             &["--htpasswd", &users, "--listen", "localhost:80"],
@@ -73,7 +73,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["health", "--listen", "unix:/none"],
             1,
-            "does not answer: No such file",
+            "unix:/none does not answer: No such file or directory; start htgate, or use --listen",
         ),
     ];
     for (arguments, code, expected) in rows {

@@ -168,7 +168,11 @@ fn settings_and_permissions() {
     );
 
     for (arguments, code, expected) in [
-        (&[][..], 2, "nothing to check"),
+        (
+            &[][..],
+            2,
+            "nothing to check; use --htpasswd FILE, --config FILE or --nginx",
+        ),
         (
             &["--htpasswd", "/none"],
             1,
@@ -188,6 +192,58 @@ fn settings_and_permissions() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(expected), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn names_that_are_nobodys() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (users, config) = (path("htpasswd"), path("htgate.toml"));
+    let lines = ["alice", "anonymous", "@team"].map(|name| line(name, "secret", 10));
+    write(users.as_ref(), &lines.concat(), 0o640);
+    let rules = "[groups]\nteam = ['alice', 'bob']\nunused = ['carol']\n\n\
+                 [[access]]\nusers = ['@team', 'dave']\nrepositories = ['a']\n\
+                 actions = ['pull']\n\n\
+                 [[access]]\nusers = ['anonymous', 'alice', 'bob']\nrepositories = ['b']\n\
+                 actions = ['pull']\n";
+    write(config.as_ref(), rules, 0o644);
+    let output = check(&["--config", &config, "--htpasswd", &users]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "these are notes: {text}");
+    let remedy = "is not in the users file; correct the name, or add the user [unknown-user]";
+    let own = "for others than this user; rename the user; no rule can mean it [user-name]";
+    for expected in [
+        format!("{config}:2: [groups] team: \"bob\" {remedy}\n"),
+        format!("{config}:3: [groups] unused: \"carol\" {remedy}\n"),
+        format!("{config}:5: [[access]] rule 1: \"dave\" {remedy}\n"),
+        format!("{users}:2: rules use the name 'anonymous' {own}\n"),
+        format!("{users}:3: rules use the name '@team' {own}\n"),
+        "Errors: 0. Notes: 5.".to_owned(),
+    ] {
+        assert!(text.contains(&expected), "{expected}: {text}");
+    }
+    let ignored = format!("unknown-user@{config}:5");
+    let output = check(&[
+        "--config",
+        &config,
+        "--htpasswd",
+        &users,
+        "--ignore",
+        &ignored,
+    ]);
+    assert!(!said(&output).contains("dave"), "{}", said(&output));
+
+    // Without users, what is there is checked.
+    let output = check(&["--config", &config]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    write(config.as_ref(), &rules.replace("'a'", "'A'"), 0o644);
+    let output = check(&["--config", &config]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(&format!("{config}:5: [[access]] rule 1: pattern")),
+        "{text}"
+    );
 }
 
 #[test]
