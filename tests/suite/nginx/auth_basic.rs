@@ -1,7 +1,8 @@
 //! docs/auth-basic.md, followed to the letter: a real nginx with the lines that it removes, another
 //! one with those that it adds, and the same requests to both.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -146,31 +147,24 @@ fn several_password_files() {
 fn check_has_no_objection() {
     let page = page();
     let folder = folder();
-    let (nginx, config) = (
-        folder.path().join("nginx.conf"),
-        folder.path().join("htgate.toml"),
-    );
+    let place = |name: &str| folder.path().join(name);
+    let users = ["alice", "bob", "bob-shop", "carol"].map(|name| line(name, "secret", 4));
+    fs::write(place("htpasswd"), users.concat()).unwrap();
+    fs::set_permissions(place("htpasswd"), Permissions::from_mode(0o640)).unwrap();
+    let settings = format!("htpasswd = '{}'\n", place("htpasswd").display());
     let http = shipped("htgate.conf", Path::new("/run/htgate/htgate.sock"));
-    let headings: Vec<_> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .collect();
     let mut checked = 0;
-    for heading in headings {
+    for heading in page.lines().filter_map(|line| line.strip_prefix("## ")) {
         for diff in blocks(&page, heading, "diff") {
             let server = side(&diff, '+').replace("include /etc/nginx/fastcgi_params;", "");
             let server = with_includes(&server);
-            fs::write(
-                &nginx,
-                format!("events {{ }}\nhttp {{\n{http}\n{server}}}\n"),
-            )
-            .unwrap();
+            let nginx = format!("events {{ }}\nhttp {{\n{http}\n{server}}}\n");
+            fs::write(place("nginx.conf"), nginx).unwrap();
+            let rules = blocks(&page, heading, "toml").concat();
+            fs::write(place("htgate.toml"), settings.clone() + &rules).unwrap();
             let mut check = Command::new(HTGATE);
-            check.args(["check", "--nginx"]).arg(&nginx);
-            if let Some(rules) = blocks(&page, heading, "toml").first() {
-                fs::write(&config, rules).unwrap();
-                check.arg("--config").arg(&config);
-            }
+            check.arg("check").arg("--nginx").arg(place("nginx.conf"));
+            check.arg("--config").arg(place("htgate.toml"));
             let output = attempt(&mut check);
             assert!(output.status.success(), "{heading}: {}", said(&output));
             checked += 1;
@@ -283,7 +277,7 @@ fn merged(page: &str, heading: &str, place: &Path) -> String {
         "{twice}"
     );
     shell(&blocks[1]);
-    fs::read_to_string(place.join("htpasswd")).unwrap()
+    fs::read_to_string(place.join("htpasswd.new")).unwrap()
 }
 
 fn with_includes(text: &str) -> String {
@@ -347,8 +341,8 @@ fn ask(nginx: &Nginx, address: &str, site: &str, path: &str, login: &str) -> Str
         format!("{}\r\n", authorization(name, password))
     };
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {site}.example\r\nX-Address: {address}\r\n\
-         {credentials}Connection: close\r\n\r\n"
+        "GET {path} HTTP/1.0\r\nHost: {site}.example\r\nX-Address: {address}\r\n\
+         {credentials}\r\n"
     );
     let mut connection = Connection::open(&nginx.target()).unwrap();
     connection.send(request.as_bytes()).unwrap();
