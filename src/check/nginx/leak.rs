@@ -36,9 +36,17 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
 
 fn auth_basic(scope: Scope<'_>) -> Option<Finding> {
     let said = scope.effective("auth_basic")?;
-    let what = "nginx itself hashes every password here, beside htgate";
-    let remedy = "remove this line, and the auth_basic_user_file";
-    (said.first() != "off").then(|| said.finding(CheckRule::AuthBasic, what, remedy))
+    let (what, remedy) = match said.first() {
+        "off" => (
+            "'auth_basic off' does not open this: htgate is asked all the same",
+            "write 'auth_request off;' if it should be open, and remove this line",
+        ),
+        _ => (
+            "nginx itself hashes every password here, beside htgate",
+            "remove this line, and the auth_basic_user_file",
+        ),
+    };
+    Some(said.finding(CheckRule::AuthBasic, what, remedy))
 }
 
 /// A `return` comes before the password is asked for (`NGX_HTTP_REWRITE_PHASE`).
