@@ -46,7 +46,7 @@ fn server(names: &str, socket: &str) -> String {
             {names}
             location / {{
                 auth_request /auth;
-                root {{folder}}/root;
+                root {{folder}}/www;
                 add_header X-Server-Name \"$server_name\" always;
             }}
             location = /auth {{
