@@ -34,7 +34,7 @@ impl Settings {
         let rules = file.access.iter().map(|rule| rule.span().start);
         file.lines.rules = rules.map(|start| line(text, start)).collect();
         let is_deaf = file.listen.as_ref().is_some_and(Vec::is_empty);
-        let unfit = file.out_of_bounds().or(is_deaf.then_some("listen"));
+        let unfit = file.out_of_bounds().or_else(|| is_deaf.then_some("listen"));
         if let Some(key) = unfit {
             let must_be = Self::bounds(key).unwrap_or_else(|| "must not be empty".to_owned());
             let what = format!("'{key}' {must_be}");
