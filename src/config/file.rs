@@ -33,8 +33,11 @@ impl Settings {
         file.lines = Lines::of(text, table.get_ref());
         let rules = file.access.iter().map(|rule| rule.span().start);
         file.lines.rules = rules.map(|start| line(text, start)).collect();
-        if let Some(key) = file.out_of_bounds() {
-            let what = format!("'{key}' {}", Self::bounds(key).unwrap_or_default());
+        let is_deaf = file.listen.as_ref().is_some_and(Vec::is_empty);
+        let unfit = file.out_of_bounds().or_else(|| is_deaf.then_some("listen"));
+        if let Some(key) = unfit {
+            let must_be = Self::bounds(key).unwrap_or_else(|| "must not be empty".to_owned());
+            let what = format!("'{key}' {must_be}");
             let remedy = example(key).unwrap_or_default();
             let fault = Fault::new(what, format!("write it as in {remedy}"));
             return Err(file.lines.place(key, fault));

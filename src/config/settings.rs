@@ -228,11 +228,15 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
 }
 
 fn bounds_of<T: Display>(bounds: &impl RangeBounds<T>) -> String {
+    let number = |least: &T| match least.to_string().contains('.') {
+        true => "must be a number",
+        false => "must be a whole number",
+    };
     match (bounds.start_bound(), bounds.end_bound()) {
         (Bound::Included(least), Bound::Included(most)) => {
-            format!("must be a number between {least} and {most}")
+            format!("{} between {least} and {most}", number(least))
         }
-        (Bound::Included(least), _) => format!("must be a number, at least {least}"),
+        (Bound::Included(least), _) => format!("{}, at least {least}", number(least)),
         _ => "must be a number".to_owned(),
     }
 }

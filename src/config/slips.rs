@@ -38,6 +38,8 @@ struct Slip<'a> {
     label: String,
     /// The key with the wrong value, if a section is not wrong as a whole.
     key: Option<&'a str>,
+    /// Whether it is the name of a section.
+    is_heading: bool,
 }
 
 impl<'a> Slip<'a> {
@@ -45,6 +47,7 @@ impl<'a> Slip<'a> {
         let slip = |section, label: String, table: Option<&'a DeTable<'_>>| Self {
             section,
             label,
+            is_heading: false,
             key: table
                 .and_then(|table| entry(table, place))
                 .map(|(key, _)| key),
@@ -64,7 +67,10 @@ impl<'a> Slip<'a> {
             ("groups", _) => slip(GROUPS, format!("{GROUPS} "), inside),
             ("user_agent", _) => slip(AGENTS, format!("{AGENTS} "), inside),
             ("token", _) => slip(TOKEN, format!("{TOKEN} "), inside),
-            _ => slip("", String::new(), Some(table)),
+            (_, value) => Self {
+                is_heading: is_section(value),
+                ..slip("", String::new(), Some(table))
+            },
         }
     }
 
@@ -104,15 +110,16 @@ impl<'a> Slip<'a> {
                 let what = format!("'{key}' belongs to {section}");
                 (what, format!("write it below a line '{section}'"))
             }
+            None if self.is_heading => {
+                let nearest = nearest(key, &SECTIONS);
+                let all = SECTIONS.join(", ");
+                let remedy = format!(
+                    "the nearest known one is '{nearest}' (all: {all}; settings stand above them)"
+                );
+                (format!("unknown section '{key}'"), remedy)
+            }
             None => {
-                let nearest = match nearest(key, known) {
-                    "access" => RULE,
-                    "groups" => GROUPS,
-                    "user_agent" => AGENTS,
-                    "token" => TOKEN,
-                    key => key,
-                };
-                let remedy = format!("the nearest known one is '{nearest}'");
+                let remedy = format!("the nearest known one is '{}'", nearest(key, known));
                 (format!("unknown key '{key}'"), remedy)
             }
         };
@@ -184,6 +191,13 @@ fn holds(value: &Spanned<DeValue<'_>>, place: usize) -> bool {
         }
 }
 
+fn is_section(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Array(all) => all.iter().any(|one| one.get_ref().as_table().is_some()),
+        value => value.as_table().is_some(),
+    }
+}
+
 /// A text that is not TOML.
 fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
     let number = line(text, place);
@@ -204,31 +218,16 @@ fn explain_syntax(text: &str, place: usize, message: &str) -> Fault {
     };
     let begins = |begin: &str| message.starts_with(begin);
     let (what, remedy) = if begins("duplicate key") && word == "access" {
-        let what = "'access' is there twice".to_owned();
-        (
-            what,
-            format!("write '{RULE}', with two brackets, above each rule"),
-        )
+        let remedy = format!("write '{RULE}', with two brackets, above each rule");
+        ("'access' is there twice".to_owned(), remedy)
     } else if begins("duplicate key") {
-        (
-            format!("'{word}' is there twice"),
-            "keep one of them".to_owned(),
-        )
+        let what = format!("'{word}' is there twice");
+        (what, "keep one of them".to_owned())
     } else if begins("string values must be quoted") && rest.trim().is_empty() {
         (format!("'{key}' has no value"), usual())
-    } else if begins("string values must be quoted") {
-        ("a text without straight quotes".to_owned(), usual())
-    } else if begins("key with no value") || begins("invalid unquoted key") {
-        ("this is not KEY = VALUE".to_owned(), usual())
-    } else if begins("missing comma between array elements") {
-        (
-            "a comma or a closing bracket is missing before this".to_owned(),
-            usual(),
-        )
-    } else if begins("missing escaped value") {
-        let what = "in double quotes a backslash means something else";
-        let remedy = "write single quotes, as in '^docker/1\\.[345]'";
-        (what.to_owned(), remedy.to_owned())
+    } else if let Some((_, what, remedy)) = SYNTAX.iter().find(|(begin, ..)| begins(begin)) {
+        let remedy = (!remedy.is_empty()).then(|| (*remedy).to_owned());
+        ((*what).to_owned(), remedy.unwrap_or_else(usual))
     } else {
         let what = message.split(", expected").next().unwrap_or_default();
         (what.to_owned(), usual())
@@ -245,7 +244,8 @@ fn written(key: &str) -> String {
 fn nearest<'a>(word: &str, known: &[&'a str]) -> &'a str {
     let word = word.to_ascii_lowercase().replace('-', "_");
     let word = word.trim_start_matches("htgate_").trim_start_matches('_');
-    let likeness = |other: &str| strsim::jaro_winkler(word, &other.replace('-', "_"));
+    let bare = |other: &str| other.trim_matches(['[', ']']).replace('-', "_");
+    let likeness = |other: &str| strsim::jaro_winkler(word, &bare(other));
     let nearest = known
         .iter()
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -256,10 +256,37 @@ fn name(example: &str) -> &str {
     example.split(' ').next().unwrap_or_default()
 }
 
+/// What a text is called that is not TOML, and what to do where an example does not say it.
+const SYNTAX: [(&str, &str, &str); 8] = [
+    (
+        "string values must be",
+        "a text without straight quotes",
+        "",
+    ),
+    ("key with no value", NO_PAIR, ""),
+    ("invalid unquoted key", NO_PAIR, ""),
+    ("invalid key-value pair", NO_PAIR, ""),
+    ("invalid basic string", NO_QUOTE, ""),
+    ("invalid literal string", NO_QUOTE, ""),
+    (
+        "missing comma",
+        "a list goes on here, or was not closed",
+        "separate its texts with commas, and close it with ']'",
+    ),
+    (
+        "missing escaped value",
+        "in double quotes a backslash means something else",
+        "write single quotes, as in '^docker/1\\.[345]'",
+    ),
+];
+const NO_PAIR: &str = "this is not KEY = VALUE";
+const NO_QUOTE: &str = "a text without its second quote";
+
 const RULE: &str = "[[access]]";
 const GROUPS: &str = "[groups]";
 const AGENTS: &str = "[user_agent]";
 const TOKEN: &str = "[token]";
+const SECTIONS: [&str; 4] = [RULE, GROUPS, AGENTS, TOKEN];
 
 /// Every key as it is written, with its section.
 pub(super) const EXAMPLES: &[(&str, &str)] = &[

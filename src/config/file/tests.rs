@@ -30,7 +30,7 @@ fn faults_are_one_line_with_their_place() {
         ),
         (
             "workers = 'two'",
-            "line 1: 'workers' must be a number between 1 and",
+            "line 1: 'workers' must be a whole number between 1 and",
         ),
         ("workers = ", "line 1:"),
         (

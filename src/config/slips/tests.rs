@@ -32,7 +32,7 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "[[acces]]\nusers = ['a']\n".to_owned(),
-            "line 1: unknown key 'acces'; the nearest known one is '[[access]]'",
+            "line 1: unknown section 'acces'; the nearest known one is '[[access]]'",
         ),
         (
             "[[groups]]\na = ['b']\n".to_owned(),
@@ -48,7 +48,7 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "[user-agent]\ndeny = []\n".to_owned(),
-            "line 1: unknown key 'user-agent'; the nearest known one is '[user_agent]'",
+            "line 1: unknown section 'user-agent'; the nearest known one is '[user_agent]'",
         ),
         (
             "[[access]\nusers = ['a']\n".to_owned(),
@@ -100,7 +100,7 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "[[access]]\nusers = ['a' 'b']\n".to_owned(),
-            "line 2: a comma or a closing bracket is missing before this; write it as in users =",
+            "line 2: a list goes on here, or was not closed; separate its texts with commas",
         ),
         (
             "[groups]\ndev = 'alice'\n".to_owned(),
@@ -110,6 +110,18 @@ fn slips_are_named_with_their_place_and_remedy() {
             "[groups]\ndev = ['@ops']\n[[access]]\nusers = ['@dev']\nactions = ['catalog']\n"
                 .to_owned(),
             "line 2: [groups] dev: \"@ops\" is not a user name; groups hold names of users only",
+        ),
+        (
+            "[settings]\nworkers = 4\n".to_owned(),
+            "line 1: unknown section 'settings'; the nearest known one is '[user_agent]' (all: [[access]], [groups], [user_agent], [token]; settings stand above them)",
+        ),
+        (
+            "listen = []\n".to_owned(),
+            "line 1: 'listen' must not be empty; write it as in listen = [\"127.0.0.1:8080\"]",
+        ),
+        (
+            "realm = \"a\n".to_owned(),
+            "line 1: a text without its second quote; write it as in realm = \"Registry\"",
         ),
         // Settings.
         (
@@ -126,27 +138,27 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "\nworkers = '4'\n".to_owned(),
-            "line 2: 'workers' must be a number between 1 and 4096; write it as in workers = 4",
+            "line 2: 'workers' must be a whole number between 1 and 4096; write it as in workers = 4",
         ),
         (
             "workers = -1\n".to_owned(),
-            "line 1: 'workers' must be a number between 1 and 4096; write it",
+            "line 1: 'workers' must be a whole number between 1 and 4096; write it",
         ),
         (
             "workers = 0\n".to_owned(),
-            "line 1: 'workers' must be a number between 1 and 4096; write it",
+            "line 1: 'workers' must be a whole number between 1 and 4096; write it",
         ),
         (
             "queue = 0\n".to_owned(),
-            "line 1: 'queue' must be a number, at least 1; write it as in queue = 1024",
+            "line 1: 'queue' must be a whole number, at least 1; write it as in queue = 1024",
         ),
         (
             "realm = 'a'\nmax_bcrypt_cost = 300\n".to_owned(),
-            "line 2: 'max_bcrypt_cost' must be a number between 4 and 31; write it as",
+            "line 2: 'max_bcrypt_cost' must be a whole number between 4 and 31; write it as",
         ),
         (
             "max_bcrypt_cost = 3\n".to_owned(),
-            "line 1: 'max_bcrypt_cost' must be a number between 4 and 31; write it as",
+            "line 1: 'max_bcrypt_cost' must be a whole number between 4 and 31; write it as",
         ),
         (
             "poll_seconds = '1s'\n".to_owned(),
@@ -158,7 +170,7 @@ fn slips_are_named_with_their_place_and_remedy() {
         ),
         (
             "cache_seconds = 9000000000000\n".to_owned(),
-            "line 1: 'cache_seconds' must be a number between 0 and 31536000",
+            "line 1: 'cache_seconds' must be a whole number between 0 and 31536000",
         ),
         (
             "listen = '127.0.0.1:8080'\n".to_owned(),

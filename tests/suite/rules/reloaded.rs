@@ -250,7 +250,7 @@ fn a_mistake_stops_the_start() {
         ),
         (
             "[[acess]]\n",
-            "line 1: unknown key 'acess'; the nearest known one is '[[access]]'",
+            "line 1: unknown section 'acess'; the nearest known one is '[[access]]'",
         ),
         (
             &("[groups]\ng = ['@h']\n".to_owned() + &pull("@g", "a")),

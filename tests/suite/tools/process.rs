@@ -58,7 +58,7 @@ fn what_keeps_it_from_starting_is_one_line_and_an_exit_code() {
         (
             &["--htpasswd", &users, "--workers", "0"],
             2,
-            "invalid value '0' for '--workers <N>': must be a number between 1 and 4096",
+            "invalid value '0' for '--workers <N>': must be a whole number between 1 and 4096",
         ),
         (
             &["--htpasswd", &users, "--listen", "localhost:80"],

@@ -33,52 +33,52 @@ fn variables_are_named() {
         (
             "HTGATE_WORKERS",
             "0",
-            "'0' for 'HTGATE_WORKERS': must be a number between 1 and",
+            "'0' for 'HTGATE_WORKERS': must be a whole number between 1 and",
         ),
         (
             "HTGATE_WORKERS",
             "two",
-            "'two' for 'HTGATE_WORKERS': must be a number between 1",
+            "'two' for 'HTGATE_WORKERS': must be a whole number between 1",
         ),
         (
             "HTGATE_HASH_THREADS",
             "-1",
-            "'HTGATE_HASH_THREADS': must be a number between 1",
+            "'HTGATE_HASH_THREADS': must be a whole number between 1",
         ),
         (
             "HTGATE_QUEUE",
             "1e3",
-            "'HTGATE_QUEUE': must be a number, at least 1",
+            "'HTGATE_QUEUE': must be a whole number, at least 1",
         ),
         (
             "HTGATE_QUEUE_SECONDS",
             "1d",
-            "'HTGATE_QUEUE_SECONDS': must be a number between 1 and",
+            "'HTGATE_QUEUE_SECONDS': must be a whole number between 1 and",
         ),
         (
             "HTGATE_STRIKES",
             "0",
-            "'HTGATE_STRIKES': must be a number, at least 1",
+            "'HTGATE_STRIKES': must be a whole number, at least 1",
         ),
         (
             "HTGATE_STRIKE_SECONDS",
             "0",
-            "'HTGATE_STRIKE_SECONDS': must be a number between 1",
+            "'HTGATE_STRIKE_SECONDS': must be a whole number between 1",
         ),
         (
             "HTGATE_MAX_BCRYPT_COST",
             "3",
-            "'HTGATE_MAX_BCRYPT_COST': must be a number between 4",
+            "'HTGATE_MAX_BCRYPT_COST': must be a whole number between 4",
         ),
         (
             "HTGATE_CACHE_SECONDS",
             "1h",
-            "'HTGATE_CACHE_SECONDS': must be a number between 0",
+            "'HTGATE_CACHE_SECONDS': must be a whole number between 0",
         ),
         (
             "HTGATE_CACHE_CAPACITY",
             "x",
-            "'HTGATE_CACHE_CAPACITY': must be a number, at least 0",
+            "'HTGATE_CACHE_CAPACITY': must be a whole number, at least 0",
         ),
         (
             "HTGATE_POLL_SECONDS",
