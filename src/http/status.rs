@@ -22,14 +22,13 @@ pub(super) fn readyz(judge: &Judge) -> Response<BoxBody> {
         || "none".to_owned(),
         |trouble| format!("since {}: {}", timestamp(trouble.since), trouble.what),
     );
-    let mut body = format!(
-        "ready\nusers: {}\nsince: {}\nlast reload failed: {trouble}\n",
-        snapshot.files.users.count(),
-        timestamp(snapshot.since),
-    );
+    let users = snapshot.files.users.count();
+    let mut body = format!("ready\nusers: {users}\n");
     if let Some(faulty) = &snapshot.files.faulty_lines {
         body += &format!("faulty lines: {faulty}\n");
     }
+    let since = timestamp(snapshot.since);
+    body += &format!("since: {since}\nlast reload failed: {trouble}\n");
     if let Some(signer) = &snapshot.files.signer {
         let ends = match signer.ends() {
             None => "does not matter".to_owned(),
