@@ -19,7 +19,7 @@ case $address in
 esac
 host=${HTGATE_HOST:-$reached}
 # They are ours and not htgate's.
-export -n HTGATE_PORT HTGATE_ADDRESS HTGATE_HOST
+export -n HTGATE_PORT HTGATE_ADDRESS HTGATE_HOST HTGATE_RUN_FOLDER HTGATE_BINARY
 folder=${HTGATE_RUN_FOLDER:-$PWD/run}
 
 # Whatever is missing is said before anything is installed or built.

@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
     version,
     about,
     args_conflicts_with_subcommands = true,
-    after_help = "Example: htgate --htpasswd /etc/htgate/users/htpasswd\n\
+    after_help = "Example: htgate --htpasswd /etc/htgate/users/htpasswd --listen 127.0.0.1:8080\n\
                   Without a command it serves. Each option can also be set in the environment, or \
                   in the configuration file, /etc/htgate/htgate.toml unless --config names \
                   another; the command line wins over the environment, and that over the file."

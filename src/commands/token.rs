@@ -216,8 +216,8 @@ fn jwks(options: &JwksOptions) -> Result<String, String> {
         certificates.extend(found.map_err(|error| explain(error.into()))?);
     }
     let keys = key_set(&certificates).map_err(|_| {
-        "a certificate is neither of the curve P-256 nor an RSA one; make one with 'htgate token \
-         init'"
+        "a certificate is neither of the curve P-256 nor an RSA one; make one with 'htgate token init \
+         FOLDER'"
     })?;
     Ok(format!("{keys:#}\n"))
 }

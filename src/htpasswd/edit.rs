@@ -24,7 +24,7 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists => {
-                f.write_str("the user already exists; set a password with 'htgate user set'")
+                f.write_str("the user already exists; set a password with 'htgate user set NAME'")
             }
             Self::Absent => f.write_str("there is no such user; see 'htgate user list'"),
             Self::Tangled(line) => write!(

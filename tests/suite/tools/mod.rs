@@ -3,6 +3,7 @@
 mod check;
 mod drift;
 mod examples;
+mod printed;
 mod process;
 mod settings;
 mod user;
