@@ -50,6 +50,23 @@ pub(super) fn check_guarded(site: &Site<'_>, scope: Scope<'_>, findings: &mut Ve
     }
 }
 
+/// A page of the site's own that comes after the gate's, and so never.
+pub(super) fn check_late(scope: Scope<'_>) -> Option<Finding> {
+    let has = |said: &&Directive, code: &str| said.arguments.iter().any(|it| it == code);
+    let late = |code: &&str| {
+        let mut all = scope
+            .opener
+            .own("error_page")
+            .filter(|said| has(said, code));
+        let is_gates = all.next()?.last().starts_with("@htgate_");
+        all.next().filter(|_| is_gates)
+    };
+    let said = ["401", "403"].iter().find_map(|code| late(&code))?;
+    let what = "this page is never shown: the gate's own, above it, has that status already";
+    let remedy = "put the line above the include";
+    Some(said.finding(CheckRule::LostPage, what, remedy))
+}
+
 /// An auth location: what nginx takes for htgate's answer while htgate is away.
 pub(super) fn check_question(site: &Site<'_>, scope: Scope<'_>, findings: &mut Vec<Finding>) {
     let intercepts = scope.value("proxy_intercept_errors") == Some("on");
@@ -139,4 +156,41 @@ fn ending(site: &Site<'_>, scope: Scope<'_>, said: &Directive, is_question: bool
         return Ending::Refused;
     }
     Ending::Answered(format!("gets what {path} serves, without a password"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Known, findings};
+    use super::*;
+
+    #[test]
+    fn lines_that_came_too_late() {
+        let gate = "auth_request _q; error_page 401 @htgate_401;";
+        let (own, off) = ("error_page 401 /own.html;", "auth_basic off;");
+        let rows = [
+            (gate.to_owned(), vec![]),
+            (format!("{gate} {own}"), vec![CheckRule::LostPage]),
+            (format!("{own} {gate}"), vec![]),
+            (format!("{gate} {off}"), vec![CheckRule::AuthBasic]),
+            (
+                format!("{gate} location /a {{ auth_request off; {off} }}"),
+                vec![],
+            ),
+        ];
+        for (lines, expected) in rows {
+            let text = format!(
+                "upstream htgate {{ server unix:/x; keepalive 1; }}\n\
+                 server {{ listen 443 ssl; {lines} location = _q {{ internal; \
+                 proxy_pass http://htgate/auth; }} location @htgate_401 {{ return 401; }} \
+                 location = /own.html {{ auth_request off; }} }}"
+            );
+            let ours = [CheckRule::LostPage, CheckRule::AuthBasic];
+            let seen = findings("site.conf", &text, &Known::default()).into_iter();
+            let seen: Vec<_> = seen
+                .map(|it| it.rule)
+                .filter(|it| ours.contains(it))
+                .collect();
+            assert_eq!(seen, expected, "{lines}");
+        }
+    }
 }

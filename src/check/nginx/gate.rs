@@ -75,6 +75,7 @@ pub(super) fn check(site: &Site<'_>, findings: &mut Vec<Finding>) {
     let mut questions = Vec::new();
     for &scope in &site.guarded {
         error_page::check_guarded(site, scope, findings);
+        findings.extend(error_page::check_late(scope));
         let satisfy = scope.effective("satisfy");
         if let Some(said) = satisfy.filter(|said| said.first() == "any") {
             let what = "an allowed address passes without a password";

@@ -48,7 +48,9 @@ fn auth_basic(scope: Scope<'_>) -> Option<Finding> {
             "remove this line, and the auth_basic_user_file",
         ),
     };
-    Some(said.finding(CheckRule::AuthBasic, what, remedy))
+    // What is nested inherits the line, and one finding is enough.
+    let is_new = said.first() != "off" || scope.opener.own("auth_basic").next().is_some();
+    is_new.then(|| said.finding(CheckRule::AuthBasic, what, remedy))
 }
 
 /// A `return` comes before the password is asked for (`NGX_HTTP_REWRITE_PHASE`).
