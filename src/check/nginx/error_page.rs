@@ -61,7 +61,7 @@ pub(super) fn check_late(scope: Scope<'_>) -> Option<Finding> {
         let is_gates = all.next()?.last().starts_with("@htgate_");
         all.next().filter(|_| is_gates)
     };
-    let said = ["401", "403"].iter().find_map(|code| late(&code))?;
+    let said = ["401", "403"].iter().find_map(late)?;
     let what = "this page is never shown: the gate's own, above it, has that status already";
     let remedy = "put the line above the include";
     Some(said.finding(CheckRule::LostPage, what, remedy))

@@ -1,0 +1,289 @@
+# The clients, each with the same few verbs, and what each situation should end in.
+# shellcheck shell=bash
+
+host=registry.test
+CLIENTS='skopeo podman buildah docker docker-containerd buildx compose ctr oras crane'
+SITUATIONS='login wrong-login push pull wrong-password no-right-push no-right-pull no-password anonymous mount delete'
+
+# The gate in front of a registry, with three users and an open corner; by Basic or with tokens.
+set_up() { # basic|tokens
+    local mode=$1 certs=/etc/nginx/certs examples=/usr/share/doc/htgate/examples/nginx
+    grep -q "$host" /etc/hosts || echo "127.0.0.1 localhost $host registry" >>/etc/hosts
+    if [ ! -e "$certs/domain.crt" ]; then
+        sh "$here/../../compose/certificate.sh" "$certs" "$host" >/dev/null || return 1
+        # What docs/registry.md says for clients that use the system's certificates.
+        cp "$certs/domain.crt" /usr/local/share/ca-certificates/registry.crt
+        update-ca-certificates >/dev/null 2>&1
+        for user in alice carol dave; do
+            printf '%s' "secret-$user" | htgate user add --password-stdin --cost 4 \
+                --htpasswd /etc/htgate/users/htpasswd "$user" 2>/dev/null || return 1
+        done
+        htgate token init /etc/htgate/token --service registry >/dev/null || return 1
+        rm -f /etc/nginx/sites-enabled/default
+    fi
+    kill $(jobs -p) 2>/dev/null
+    wait 2>/dev/null
+    local token='' auth=''
+    if [ "$mode" = tokens ]; then
+        token='[token]
+key = "/etc/htgate/token/token.key"
+certificate = "/etc/htgate/token/token.crt"
+service = "registry"'
+        auth="auth: {token: {realm: 'https://$host/auth/token', service: registry, issuer: htgate,
+            rootcertbundle: /etc/htgate/token/token.crt}}"
+    fi
+    cat >/tmp/htgate.toml <<TOML
+htpasswd = "/etc/htgate/users/htpasswd"
+listen = ["unix:/run/htgate/htgate.sock"]
+socket_group = "www-data"
+strikes = 1000
+$token
+[[access]]
+users = ["alice"]
+repositories = ["team/**", "public/**"]
+actions = ["pull", "push", "delete"]
+
+[[access]]
+users = ["carol"]
+repositories = ["mine/**"]
+actions = ["pull", "push"]
+
+[[access]]
+users = ["anonymous"]
+repositories = ["public/**"]
+actions = ["pull"]
+TOML
+    cat >/tmp/registry.yml <<YML
+version: 0.1
+log: {accesslog: {disabled: true}, level: error}
+storage: {filesystem: {rootdirectory: /tmp/images}, delete: {enabled: true}}
+http: {addr: '127.0.0.1:5000', secret: any}
+$auth
+YML
+    rm -f /etc/nginx/conf.d/registry*.conf
+    local file=registry.conf
+    if [ "$mode" = tokens ]; then file=registry-token.conf; fi
+    cp "$examples/$file" /etc/nginx/conf.d/
+    mkdir -p /run/htgate /var/log/nginx
+    htgate --config /tmp/htgate.toml >/tmp/htgate.log 2>&1 &
+    docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1 &
+    nginx -t >/tmp/nginx-t 2>&1 || { cat /tmp/nginx-t; return 1; }
+    nginx -g 'daemon off;' >/dev/null 2>&1 &
+    for _ in $(seq 100); do
+        [ "$(curl -s -o /dev/null -w '%{http_code}' "https://$host/v2/")" = 401 ] && return
+        sleep 0.1
+    done
+    echo "no 401 at https://$host/v2/"
+    cat /tmp/htgate.log /tmp/registry.log
+    return 1
+}
+
+# An image of two layers, as an OCI layout in /tmp/image and as an archive of docker's.
+make_image() {
+    local blobs=/tmp/image/blobs/sha256 layers='' diffs='' number digest
+    mkdir -p "$blobs"
+    blob() { # FILE: moves it to its place, and says "size digest"
+        digest=$(sha256sum "$1" | cut -c 1-64)
+        echo "$(stat -c %s "$1") sha256:$digest"
+        mv "$1" "$blobs/$digest"
+    }
+    for number in 1 2; do
+        head -c 3000 /dev/urandom >"/tmp/data$number"
+        tar -C /tmp -cf /tmp/layer.tar "data$number"
+        diffs="$diffs,\"sha256:$(sha256sum /tmp/layer.tar | cut -c 1-64)\""
+        gzip -f /tmp/layer.tar
+        read -r size digest <<<"$(blob /tmp/layer.tar.gz)"
+        layers="$layers,{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"size\":$size,\"digest\":\"$digest\"}"
+    done
+    echo "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[${diffs#,}]}}" >/tmp/config
+    read -r size digest <<<"$(blob /tmp/config)"
+    echo "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"size\":$size,\"digest\":\"$digest\"},\"layers\":[${layers#,}]}" >/tmp/manifest
+    read -r size digest <<<"$(blob /tmp/manifest)"
+    echo '{"imageLayoutVersion":"1.0.0"}' >/tmp/image/oci-layout
+    echo "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":$size,\"digest\":\"$digest\",\"annotations\":{\"org.opencontainers.image.ref.name\":\"1\"}}]}" >/tmp/image/index.json
+    skopeo --insecure-policy copy -q oci:/tmp/image:1 docker-archive:/tmp/image.tar:image:1
+}
+
+start_engines() {
+    containerd --root /tmp/c/root --state /tmp/c/state --address /run/c.sock >/tmp/c.log 2>&1 &
+    engines=$!
+    disown
+    start_docker classic vfs '{}'
+    start_docker containerd native '{"features": {"containerd-snapshotter": true}}'
+}
+start_docker() { # NAME STORAGE CONFIGURATION
+    echo "$3" >"/tmp/$1.json"
+    dockerd --config-file "/tmp/$1.json" --data-root "/tmp/d/$1" --exec-root "/run/d/$1" \
+        --pidfile "/run/$1.pid" --host "unix:///run/$1.sock" --storage-driver "$2" \
+        --iptables=false --ip6tables=false --bridge=none >"/tmp/$1.log" 2>&1 &
+    engines="$engines $!"
+    disown
+    for _ in $(seq 150); do
+        docker -H "unix:///run/$1.sock" info >/dev/null 2>&1 && break
+        sleep 0.2
+    done
+    docker -H "unix:///run/$1.sock" load -q -i /tmp/image.tar >/dev/null 2>&1
+}
+stop_engines() {
+    # shellcheck disable=SC2086 # several
+    kill $engines 2>/dev/null
+}
+
+is_there() {
+    case $1 in
+        docker) docker -H unix:///run/classic.sock info >/dev/null 2>&1 ;;
+        docker-containerd | buildx | compose)
+            docker -H unix:///run/containerd.sock info >/dev/null 2>&1 &&
+                if [ "$1" != docker-containerd ]; then docker "$1" version >/dev/null 2>&1; fi
+            ;;
+        ctr) command -v ctr >/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+# CLIENT VERB USER REPOSITORY; the password is the user's own, or "wrong". No user: no credentials.
+act() {
+    local client=$1 verb=$2 user=$3 name=$host/$4:1 password=${5:-secret-$3}
+    local creds=() engine=classic
+    export DOCKER_CONFIG=/tmp/auth REGISTRY_AUTH_FILE=/tmp/auth/containers.json
+    rm -rf /tmp/auth && mkdir -p /tmp/auth
+    case $client in
+        skopeo | buildah | podman)
+            [ "$user" ] && creds=(--creds "$user:$password")
+            case $client-$verb in
+                *-login) "$client" login -u "$user" -p "$password" "$host" ;;
+                skopeo-push) skopeo --insecure-policy copy "${creds[@]/--creds/--dest-creds}" oci:/tmp/image:1 "docker://$name" ;;
+                skopeo-pull) skopeo --insecure-policy copy "${creds[@]/--creds/--src-creds}" "docker://$name" dir:/tmp/pulled ;;
+                skopeo-delete) skopeo delete "${creds[@]}" "docker://$name" ;;
+                *-push) storage "$client" pull -q oci:/tmp/image:1 >/tmp/id && storage "$client" push "${creds[@]}" "$(cat /tmp/id)" "docker://$name" ;;
+                *-pull) storage "$client" pull "${creds[@]}" "docker://$name" ;;
+                *) return 99 ;;
+            esac
+            ;;
+        docker | docker-containerd | buildx | compose)
+            [ "$client" != docker ] && engine=containerd
+            local docker=(docker -H "unix:///run/$engine.sock")
+            if [ "$verb" = login ] || [ "$user" ]; then
+                printf '%s' "$password" | "${docker[@]}" login -u "$user" --password-stdin "$host" || return
+                [ "$verb" = login ] && return
+            fi
+            case $client-$verb in
+                buildx-push) printf 'FROM scratch\nCOPY data1 /\n' >/tmp/Dockerfile && "${docker[@]}" buildx build --push -t "$name" -f /tmp/Dockerfile /tmp/context ;;
+                compose-p*) printf 'services: {x: {image: "%s"}}\n' "$name" >/tmp/compose.yml && "${docker[@]}" tag image:1 "$name" && "${docker[@]}" compose -f /tmp/compose.yml "$verb" ;;
+                *-push) "${docker[@]}" tag image:1 "$name" && "${docker[@]}" push "$name" ;;
+                docker*-pull) "${docker[@]}" pull "$name" ;;
+                *) return 99 ;;
+            esac
+            ;;
+        ctr)
+            [ "$user" ] && creds=(--user "$user:$password")
+            case $verb in
+                push) ctr -a /run/c.sock images import --no-unpack --base-name "$host/$4" /tmp/image.tar >/dev/null 2>&1
+                    ctr -a /run/c.sock images tag --force docker.io/library/image:1 "$name" >/dev/null 2>&1
+                    ctr -a /run/c.sock images push "${creds[@]}" "$name" ;;
+                pull) ctr -a /run/c.sock content fetch "${creds[@]}" "$name" ;;
+                *) return 99 ;;
+            esac
+            ;;
+        oras)
+            [ "$user" ] && creds=(-u "$user" -p "$password")
+            case $verb in
+                login) oras login "${creds[@]}" "$host" ;;
+                push) (cd /tmp && oras push "${creds[@]}" "$name" data1 data2) ;;
+                pull) oras pull "${creds[@]}" -o /tmp/pulled "$name" ;;
+                delete) oras manifest delete -f "${creds[@]}" "$name" ;;
+                *) return 99 ;;
+            esac
+            ;;
+        crane)
+            if [ "$verb" = login ] || [ "$user" ]; then
+                crane auth login -u "$user" -p "$password" "$host" || return
+            fi
+            case $verb in
+                login) ;;
+                push) crane push /tmp/image.tar "$name" ;;
+                pull) crane pull "$name" /tmp/pulled.tar ;;
+                delete) crane delete "$(crane digest --full-ref "$name")" ;;
+                *) return 99 ;;
+            esac
+            ;;
+    esac
+}
+storage() { # CLIENT VERB...
+    "$1" --storage-driver vfs --root /tmp/s/root --runroot /tmp/s/run "${@:2}"
+}
+
+# What happens when somebody who may pull from team/ pushes the same layers to where only carol may.
+mount_from_team() { # CLIENT
+    act "$1" pull alice team/app >/dev/null 2>&1
+    case $1 in
+        docker | docker-containerd | compose)
+            local engine=classic
+            [ "$1" != docker ] && engine=containerd
+            docker -H "unix:///run/$engine.sock" tag "$host/team/app:1" image:1 2>/dev/null
+            ;;
+        ctr) ctr -a /run/c.sock images tag --force "$host/team/app:1" docker.io/library/image:1 >/dev/null 2>&1 ;;
+    esac
+    act "$1" push carol mine/app
+}
+
+situation() { # CLIENT SITUATION
+    case $2 in
+        login) act "$1" login alice team/app ;;
+        wrong-login) act "$1" login alice team/app wrong ;;
+        push) act "$1" push alice team/app && act "$1" push alice public/app ;;
+        pull) act "$1" pull alice team/app ;;
+        wrong-password) act "$1" pull alice team/app wrong ;;
+        no-right-push) act "$1" push dave team/app ;;
+        no-right-pull) act "$1" pull carol team/app ;;
+        no-password) act "$1" pull '' team/app ;;
+        anonymous) act "$1" pull '' public/app ;;
+        mount) mount_from_team "$1" ;;
+        delete) act "$1" delete alice team/app ;;
+    esac
+}
+
+# What each should end in: ok, or words of the refusal. A client's own ways come first.
+expected() { # CLIENT SITUATION MODE
+    case $2-$3-$1 in
+        login-*-* | push-*-* | pull-*-* | mount-*-* | delete-*-*) echo ok ;;
+        anonymous-basic-docker) echo 'authentication required|unauthorized|no basic auth' ;;
+        anonymous-*-*) echo ok ;;
+        wrong-* | no-password-*) echo 'unauthorized|UNAUTHORIZED|authentication required|401|invalid username/password|incorrect username or password|no basic auth|authorization failed' ;;
+        *) echo 'denied|DENIED|403|Forbidden|insufficient_scope|authorization failed|unauthorized|authentication required' ;;
+    esac
+}
+
+head_row() {
+    local situation
+    printf '| client | with |'
+    for situation in $SITUATIONS; do printf ' %s |' "$situation"; done
+    printf '\n|---|---|'
+    for situation in $SITUATIONS; do printf -- '---|'; done
+    echo
+}
+
+row() { # CLIENT MODE
+    local situation code want said
+    printf '| %s | %s |' "$1" "$2"
+    mkdir -p /tmp/context && cp /tmp/data1 /tmp/context/
+    for situation in $SITUATIONS; do
+        rm -rf /tmp/pulled*
+        timeout 60 bash -c '. "$0/clients.sh"; here=$0; situation "$1" "$2"' "$here" "$1" "$situation" >/tmp/said 2>&1 </dev/null
+        code=$?
+        said=$(tr -d '\r' </tmp/said | sed 's/\x1b\[[0-9;]*[A-Za-z]//g; s/sha256:[0-9a-f]*/sha256:…/g' | grep -v '^$' | tail -n 1 | tr '|' '/' | cut -c 1-160)
+        want=$(expected "$1" "$situation" "$2")
+        if [ "$code" = 99 ]; then
+            printf ' – |'
+        elif [ "$code" = 0 ]; then
+            printf ' ok |'
+            [ "$want" = ok ] || echo "WRONG: $1 $2 $situation: ok, and not $want" >>/tmp/wrong
+        else
+            printf ' %s |' "$said"
+            if [ "$want" = ok ] || ! grep -qE "$want" /tmp/said; then
+                { echo "WRONG: $1 $2 $situation: not $want, but $code:"; tail -n 5 /tmp/said; } >>/tmp/wrong
+            fi
+        fi
+    done
+    echo
+}
