@@ -130,9 +130,9 @@ fn refusal(verdict: &Verdict, gate: &Gate) -> Response<BoxBody> {
 }
 
 /// An error as a registry writes it (OCI distribution specification, "Error Codes"). Docker shows
-/// its message only where there is a detail.
+/// its message only where there is a detail, which other clients print behind it.
 fn failure(status: StatusCode, reason: &'static str, code: &str, why: &str) -> Response<BoxBody> {
-    let error = json!({ "code": code, "message": why, "detail": {} });
+    let error = json!({ "code": code, "message": why, "detail": "no token is given" });
     response(status, reason, &json!({ "errors": [error] }))
 }
 

@@ -8,7 +8,8 @@ SITUATIONS='login wrong-login push pull wrong-password no-right-push no-right-pu
 # The gate in front of a registry, with three users and an open corner; by Basic or with tokens.
 set_up() { # basic|tokens
     local mode=$1 certs=/etc/nginx/certs examples=/usr/share/doc/htgate/examples/nginx
-    grep -q "$host" /etc/hosts || echo "127.0.0.1 localhost $host registry" >>/etc/hosts
+    grep -q "$host" /etc/hosts || echo "127.0.0.1 localhost registry
+192.0.2.10 $host" >>/etc/hosts
     if [ ! -e "$certs/domain.crt" ]; then
         sh "$here/../../compose/certificate.sh" "$certs" "$host" >/dev/null || return 1
         # What docs/registry.md says for clients that use the system's certificates.
@@ -70,7 +71,10 @@ YML
     nginx -t >/tmp/nginx-t 2>&1 || { cat /tmp/nginx-t; return 1; }
     nginx -g 'daemon off;' >/dev/null 2>&1 &
     for _ in $(seq 100); do
-        [ "$(curl -s -o /dev/null -w '%{http_code}' "https://$host/v2/")" = 401 ] && return
+        if [ "$(curl -s -o /dev/null -w '%{http_code}' "https://$host/v2/")" = 401 ]; then
+            [ "$mode" = basic ] || curl -sf -o /dev/null "https://$host/auth/token?service=registry"
+            [ $? = 0 ] && return
+        fi
         sleep 0.1
     done
     echo "no 401 at https://$host/v2/"
@@ -146,7 +150,7 @@ act() {
     local client=$1 verb=$2 user=$3 name=$host/$4:1 password=${5:-secret-$3}
     local creds=() engine=classic
     export DOCKER_CONFIG=/tmp/auth REGISTRY_AUTH_FILE=/tmp/auth/containers.json
-    rm -rf /tmp/auth && mkdir -p /tmp/auth
+    rm -rf /tmp/auth && mkdir -p /tmp/auth && echo {} >"$REGISTRY_AUTH_FILE"
     case $client in
         skopeo | buildah | podman)
             [ "$user" ] && creds=(--creds "$user:$password")
@@ -156,7 +160,8 @@ act() {
                 skopeo-pull) skopeo --insecure-policy copy "${creds[@]/--creds/--src-creds}" "docker://$name" dir:/tmp/pulled ;;
                 skopeo-delete) skopeo delete "${creds[@]}" "docker://$name" ;;
                 *-push) storage "$client" pull -q oci:/tmp/image:1 >/tmp/id && storage "$client" push "${creds[@]}" "$(cat /tmp/id)" "docker://$name" ;;
-                *-pull) storage "$client" pull "${creds[@]}" "docker://$name" ;;
+                buildah-pull) storage buildah pull --policy always "${creds[@]}" "docker://$name" ;;
+                podman-pull) storage podman pull "${creds[@]}" "docker://$name" ;;
                 *) return 99 ;;
             esac
             ;;
@@ -169,7 +174,7 @@ act() {
             fi
             case $client-$verb in
                 buildx-push) printf 'FROM scratch\nCOPY data1 /\n' >/tmp/Dockerfile && "${docker[@]}" buildx build --push -t "$name" -f /tmp/Dockerfile /tmp/context ;;
-                compose-p*) printf 'services: {x: {image: "%s"}}\n' "$name" >/tmp/compose.yml && "${docker[@]}" tag image:1 "$name" && "${docker[@]}" compose -f /tmp/compose.yml "$verb" ;;
+                compose-p*) printf 'services: {x: {image: "%s", build: /tmp/context}}\n' "$name" >/tmp/compose.yml && "${docker[@]}" tag image:1 "$name" && "${docker[@]}" compose -f /tmp/compose.yml "$verb" ;;
                 *-push) "${docker[@]}" tag image:1 "$name" && "${docker[@]}" push "$name" ;;
                 docker*-pull) "${docker[@]}" pull "$name" ;;
                 *) return 99 ;;
@@ -214,43 +219,52 @@ storage() { # CLIENT VERB...
 }
 
 # What happens when somebody who may pull from team/ pushes the same layers to where only carol may.
-mount_from_team() { # CLIENT
-    act "$1" pull alice team/app >/dev/null 2>&1
+mount_from_team() { # CLIENT REPOSITORY
+    act "$1" pull alice "team/$2" >/dev/null 2>&1
     case $1 in
         docker | docker-containerd | compose)
             local engine=classic
             [ "$1" != docker ] && engine=containerd
-            docker -H "unix:///run/$engine.sock" tag "$host/team/app:1" image:1 2>/dev/null
+            docker -H "unix:///run/$engine.sock" tag "$host/team/$2:1" image:1 2>/dev/null
             ;;
-        ctr) ctr -a /run/c.sock images tag --force "$host/team/app:1" docker.io/library/image:1 >/dev/null 2>&1 ;;
+        ctr) ctr -a /run/c.sock images tag --force "$host/team/$2:1" docker.io/library/image:1 >/dev/null 2>&1 ;;
     esac
-    act "$1" push carol mine/app
+    act "$1" push carol "mine/$2"
 }
 
-situation() { # CLIENT SITUATION
+# Each client and mode has repositories of its own.
+situation() { # CLIENT SITUATION REPOSITORY
     case $2 in
-        login) act "$1" login alice team/app ;;
-        wrong-login) act "$1" login alice team/app wrong ;;
-        push) act "$1" push alice team/app && act "$1" push alice public/app ;;
-        pull) act "$1" pull alice team/app ;;
-        wrong-password) act "$1" pull alice team/app wrong ;;
-        no-right-push) act "$1" push dave team/app ;;
-        no-right-pull) act "$1" pull carol team/app ;;
-        no-password) act "$1" pull '' team/app ;;
-        anonymous) act "$1" pull '' public/app ;;
-        mount) mount_from_team "$1" ;;
-        delete) act "$1" delete alice team/app ;;
+        login) act "$1" login alice "team/$3" ;;
+        wrong-login) act "$1" login alice "team/$3" wrong ;;
+        push) act "$1" push alice "team/$3" && act "$1" push alice "public/$3" ;;
+        pull) act "$1" pull alice "team/$3" ;;
+        wrong-password) act "$1" pull alice "team/$3" wrong ;;
+        no-right-push) act "$1" push dave "team/$3" ;;
+        no-right-pull) act "$1" pull carol "team/$3" ;;
+        no-password) act "$1" pull '' "team/$3" ;;
+        anonymous) act "$1" pull '' "public/$3" ;;
+        mount) mount_from_team "$1" "$3" ;;
+        delete) act "$1" delete alice "team/$3" ;;
     esac
 }
 
 # What each should end in: ok, or words of the refusal. A client's own ways come first.
 expected() { # CLIENT SITUATION MODE
+    local unknown='[Uu]nauthorized|UNAUTHORIZED|authentication required|401|incorrect username or password|no basic auth'
+    unknown="$unknown|invalid username/password|authorization failed|basic credential not found"
+    local refused='denied|DENIED|403|Forbidden|insufficient_scope|authorization failed'
     case $2-$3-$1 in
+        # It gives up where a token grants no pull of the source; the registry would take an upload.
+        mount-tokens-ctr) echo 'waiting|denied|insufficient_scope|unexpected status' ;;
         login-*-* | push-*-* | pull-*-* | mount-*-* | delete-*-*) echo ok ;;
-        anonymous-basic-docker) echo 'authentication required|unauthorized|no basic auth' ;;
+        anonymous-basic-docker) echo "$unknown" ;;
         anonymous-*-*) echo ok ;;
-        wrong-* | no-password-*) echo 'unauthorized|UNAUTHORIZED|authentication required|401|invalid username/password|incorrect username or password|no basic auth|authorization failed' ;;
-        *) echo 'denied|DENIED|403|Forbidden|insufficient_scope|authorization failed|unauthorized|authentication required' ;;
+        wrong-*) echo "$unknown" ;;
+        # With tokens nobody is asked: whoever is nobody gets a token that grants nothing.
+        no-password-tokens-* | no-right-*-tokens-*) echo "$refused|$unknown" ;;
+        no-password-*) echo "$unknown" ;;
+        *) echo "$refused" ;;
     esac
 }
 
@@ -269,9 +283,9 @@ row() { # CLIENT MODE
     mkdir -p /tmp/context && cp /tmp/data1 /tmp/context/
     for situation in $SITUATIONS; do
         rm -rf /tmp/pulled*
-        timeout 60 bash -c '. "$0/clients.sh"; here=$0; situation "$1" "$2"' "$here" "$1" "$situation" >/tmp/said 2>&1 </dev/null
+        timeout 60 bash -c '. "$0/clients.sh"; here=$0; situation "$1" "$2" "$3"' "$here" "$1" "$situation" "$1-$2" >/tmp/said 2>&1 </dev/null
         code=$?
-        said=$(tr -d '\r' </tmp/said | sed 's/\x1b\[[0-9;]*[A-Za-z]//g; s/sha256:[0-9a-f]*/sha256:…/g' | grep -v '^$' | tail -n 1 | tr '|' '/' | cut -c 1-160)
+        said=$(tr -d '\r' </tmp/said | sed -E 's/\x1b\[[0-9;]*[A-Za-z]//g; s/sha256:[0-9a-f]*/sha256:…/g; s/^time="[^"]*" level=fatal msg=//; s/^(Error|ERROR|ctr|Error response from (daemon|registry)): //; s/registry.test/HOST/g' | grep -v '^$' | tail -n 1 | tr '|' '/' | cut -c 1-120)
         want=$(expected "$1" "$situation" "$2")
         if [ "$code" = 99 ]; then
             printf ' – |'

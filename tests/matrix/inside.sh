@@ -23,15 +23,17 @@ fi
 echo "== $suite: clients"
 make_image
 start_engines
-{
-    head_row
-    for mode in basic tokens; do
-        set_up "$mode" || exit 1
-        for client in $CLIENTS; do
-            if is_there "$client"; then row "$client" "$mode"; fi
-        done
+head_row
+for mode in basic tokens; do
+    set_up "$mode" || exit 1
+    for client in $CLIENTS; do
+        if is_there "$client"; then row "$client" "$mode"; fi
     done
-} 
+done
+# Or none of the clients has asked to mount what it may not pull.
+if ! grep -q 'POST /v2/mine/.*from=team.* 202 ' /var/log/nginx/access.log; then
+    echo "WRONG: no mount was asked for and dropped" >>/tmp/wrong
+fi
 stop_engines
 cat /tmp/wrong 2>/dev/null
 if [ ! -s /tmp/wrong ] && [ "$failed" = 0 ]; then

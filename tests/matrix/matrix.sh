@@ -35,6 +35,8 @@ make_root() { # SUITE
 
 if [ "${1:-}" = inside ]; then
     root=$kept/root
+    # What unpacks layers remounts "/".
+    mount --bind "$root" "$root"
     mount --bind /dev "$root/dev"
     mount -t proc proc "$root/proc"
     mount -t sysfs sys "$root/sys"
@@ -44,6 +46,8 @@ if [ "${1:-}" = inside ]; then
     mkdir -p "$root$repository"
     mount --bind "$repository" "$root$repository"
     ip link set lo up
+    # Names that lead to a loopback address docker may ask by HTTP.
+    ip address add 192.0.2.10/32 dev lo
     exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         bash "$repository/tests/matrix/inside.sh" "$2" "$3"
 fi

@@ -60,23 +60,38 @@ fn look(options: &Options) -> Result<Report, String> {
         version: options.nginx_version,
         ..Known::default()
     };
-    if let Some(loaded) = look_at_settings(options, &mut report.findings) {
+    let mut unasked = Vec::new();
+    let is_asked = is_asked(options);
+    let findings = match is_asked {
+        true => &mut report.findings,
+        false => &mut unasked,
+    };
+    if let Some(loaded) = look_at_settings(options, findings) {
         let access = &loaded.rules.access;
         // The other fronts send what they send by themselves.
         if loaded.settings.front() == Front::Nginx {
             known.has_repositories = access.has_repositories();
             known.servers = access.servers().into_iter().map(str::to_owned).collect();
         }
-        let file = file(options);
-        users::look(&loaded, &file, &mut report);
-        if let Some(settings) = &loaded.token {
-            token::look(settings, &file, &mut report);
+        if is_asked {
+            let file = file(options);
+            users::look(&loaded, &file, &mut report);
+            if let Some(settings) = &loaded.token {
+                token::look(settings, &file, &mut report);
+            }
         }
     }
     if let Some(path) = &options.nginx {
         report.findings.extend(look_at_nginx(path, &known)?);
     }
     Ok(report)
+}
+
+/// Whether users and settings are looked at. For `--nginx` alone the usual file only says what nginx
+/// must send.
+fn is_asked(options: &Options) -> bool {
+    let is_usual = options.config.as_deref() == Some(Path::new(USUAL_FILE));
+    options.nginx.is_none() || options.htpasswd.is_some() || !is_usual
 }
 
 /// The settings as `serve` would take them, with everything that is wrong in `htgate.toml`.
