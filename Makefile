@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test fresh check deny bench bench-quick binary image package
+.PHONY: run test-matrix test fresh check deny bench bench-quick binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -13,6 +13,10 @@ test:
 # `make run` on a bare Debian in target/fresh/, with and without a network (needs root)
 fresh:
 	scripts/fresh.sh
+
+# today's clients and nginx, in Debian systems of their own; one table of what they say
+test-matrix:
+	tests/matrix/matrix.sh
 
 # formatting, lints and documentation
 check:
