@@ -95,6 +95,8 @@ fn help() -> Vec<(String, String)> {
 fn messages() -> Vec<(String, String)> {
     let programs = "htgate|htpasswd|mkdir|chgrp|ss|ip";
     let quoted = Regex::new(&format!("'((?:{programs}) [^'\\n]+)'")).unwrap();
+    // A long text goes on in the next line of the source.
+    let long = Regex::new(r"\\\n *").unwrap();
     let mut found = Vec::new();
     let mut open = vec![repository("src")];
     while let Some(path) = open.pop() {
@@ -104,8 +106,7 @@ fn messages() -> Vec<(String, String)> {
         }
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
-        // A long text goes on in the next line of the source.
-        let text = Regex::new(r"\\\n *").unwrap().replace_all(text, "");
+        let text = long.replace_all(text, "");
         let whence = path.display().to_string();
         let all = quoted.captures_iter(&text);
         found.extend(all.map(|it| (whence.clone(), it[1].to_owned())));
