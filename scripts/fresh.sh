@@ -48,8 +48,8 @@ cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 if [ -e "$cargo_home/config.toml" ]; then
-    mkdir "$root/root/.cargo"
-    cp "$cargo_home/config.toml" "$root/root/.cargo/"
+    mkdir "$root/home/.cargo"
+    cp "$cargo_home/config.toml" "$root/home/.cargo/"
 fi
 
 cat >"$root/answers" <<'ANSWERS'
@@ -71,7 +71,7 @@ ANSWERS
 try() { # WHAT COMMAND...
     echo "make run, $1 ..."
     shift
-    "$@" chroot "$root" env -i HOME=/root HTGATE_PORT=15043 \
+    "$@" chroot "$root" env -i HOME=/home HTGATE_PORT=15043 \
         PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin bash /answers || {
         tail -n 30 "$root/log"
         echo "FAILED: make run did not answer; above are the last lines that it printed" >&2

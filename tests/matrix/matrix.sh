@@ -34,7 +34,7 @@ make_root() { # SUITE
 }
 
 if [ "${1:-}" = inside ]; then
-    root=$kept/root
+    root=$kept/copy
     # What unpacks layers remounts "/".
     mount --bind "$root" "$root"
     mount --bind /dev "$root/dev"
@@ -73,14 +73,14 @@ for suite in "${@:-trixie}"; do
         echo "SKIPPED $suite: it cannot be made; see $kept/$suite.log"
         continue
     fi
-    rm -rf --one-file-system "$kept/root"
-    cp -a --reflink=auto "$kept/$suite" "$kept/root"
-    cp "$kept"/package/htgate_*.deb "$kept/root/htgate.deb"
+    rm -rf --one-file-system "$kept/copy"
+    cp -a --reflink=auto "$kept/$suite" "$kept/copy"
+    cp "$kept"/package/htgate_*.deb "$kept/copy/htgate.deb"
     # Networks, mounts and processes of its own, which end with it.
     unshare --mount --pid --net --ipc --uts --fork --kill-child \
         tests/matrix/matrix.sh inside "$suite_binary" "$suite" | tee "$kept/$suite.out" || code=1
     sed -n '/^|/p' "$kept/$suite.out" >"$kept/$suite.md"
     if ! grep -q '^all rows are as expected$' "$kept/$suite.out"; then code=1; fi
-    rm -rf --one-file-system "$kept/root"
+    rm -rf --one-file-system "$kept/copy"
 done
 exit $code

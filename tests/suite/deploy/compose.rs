@@ -199,20 +199,14 @@ fn the_image_alone_serves_users_from_a_folder() {
         let health = docker(&["exec", &name, "/htgate", "health"]);
         (up.is_ok(), format!("{}{health}", logs()))
     };
+    let start = |mounts: &[&str]| {
+        let begin = ["run", "-d", "--name", &name, "--network", "none"];
+        docker(&[&begin, mounts, &["htgate:latest"]].concat())
+    };
     let mount = format!("{}:/etc/htgate/users:ro", users.path().display());
     let socket = format!("{name}:/run/htgate");
-    for socket in [&["-v", &socket][..], &[]] {
-        let begin = [
-            "run",
-            "-d",
-            "--name",
-            &name,
-            "--network",
-            "none",
-            "-v",
-            &mount,
-        ];
-        docker(&[&begin, socket, &["htgate:latest"]].concat());
+    for mounts in [&["-v", &mount, "-v", &socket][..], &["-v", &mount]] {
+        start(mounts);
         let (is_up, text) = is_up("listening on unix:/run/htgate/htgate.sock");
         docker(&["rm", "-f", &name]);
         assert!(is_up && !text.contains("rror"), "{text}");
@@ -221,17 +215,7 @@ fn the_image_alone_serves_users_from_a_folder() {
 
     // A single mounted file is pinned by its inode; htgate says so.
     let mount = format!("{}:/etc/htgate/users/htpasswd:ro", htpasswd.display());
-    docker(&[
-        "run",
-        "-d",
-        "--name",
-        &name,
-        "--network",
-        "none",
-        "-v",
-        &mount,
-        "htgate:latest",
-    ]);
+    start(&["-v", &mount]);
     let up = is_up("listening");
     let without = htpasswd.with_extension("new");
     fs::write(&without, &testuser).unwrap();
