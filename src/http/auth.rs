@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Gate;
 use super::front::read_request;
-use crate::request::Request;
+use crate::request::{Front, Request};
 use crate::verdict::{UserName, Verdict};
 
 /// The challenge of every 401.
@@ -56,7 +56,8 @@ pub(super) async fn auth(
     gate: &Gate,
 ) -> Response<BoxBody> {
     let request = Request {
-        drops_mounts: query == Some(DROPS_MOUNTS),
+        // Only the shipped files can leave a query out.
+        drops_mounts: query == Some(DROPS_MOUNTS) && gate.front == Front::Nginx,
         ..read_request(gate.front, headers)
     };
     let verdict = gate.judge.judge(&request).await;

@@ -110,26 +110,36 @@ fn taken_over(server: Scope<'_>, question: &str) -> Option<Finding> {
     Some(unknown.opener.finding(CheckRule::CannotTell, what, &remedy))
 }
 
-/// Locations that say that they leave a query out, and do not.
+/// What sends the query on that htgate allows a request only without: any `proxy_pass` of a server in
+/// which something says that it is left out, since internal redirects keep variables.
 fn kept_mounts(site: &Site<'_>) -> Vec<Finding> {
-    let says_so =
-        |said: &&Directive| said.first() == "$htgate_mounts" && said.last().contains(DROPS_MOUNTS);
-    let always = |scope: Scope<'_>| {
-        let question = asks(scope).and_then(|said| scope.plain_location(said.first()));
-        let target = question.and_then(proxy_pass).map(|(_, target)| target.path);
-        target.is_some_and(|path| path.contains(DROPS_MOUNTS))
+    let sets = |scope: Scope<'_>, drops: bool| {
+        let mut said = scope.opener.own("set");
+        said.any(|it| it.first() == "$htgate_mounts" && it.last().contains(DROPS_MOUNTS) == drops)
     };
-    let says = |scope: &Scope<'_>| {
-        let mut levels = scope.outward();
-        levels.any(|level| level.opener.own("set").any(|said| says_so(&said))) || always(*scope)
+    let always = |gate: Scope<'_>| {
+        proxy_pass(gate).is_some_and(|(_, target)| target.path.contains(DROPS_MOUNTS))
     };
-    let guarded = site.guarded.iter().copied().filter(|scope| says(scope));
-    let kept = guarded.flat_map(|scope| scope.opener.passes());
-    let kept = kept.filter(|said| !said.first().ends_with("$htgate_uri"));
-    let what = "htgate allows some uploads without their query alone, and it is sent on here";
-    let remedy = "put '$htgate_uri' at the end, or leave $htgate_mounts out";
-    kept.map(|said| said.finding(CheckRule::KeptMount, what, remedy))
-        .collect()
+    let mut found = Vec::new();
+    for server in site.tree.servers().filter(|it| site.has_gate(*it)) {
+        let all = server.below();
+        let own_gates = site.gates.iter().filter(|gate| all.contains(gate));
+        let drops = all.iter().any(|scope| sets(*scope, true)) || own_gates.copied().any(always);
+        if !drops {
+            continue;
+        }
+        let passes = all.iter().filter(|scope| {
+            let is_ours = site.gates.contains(scope) || site.tokens.contains(scope);
+            !is_ours && !sets(**scope, false)
+        });
+        let kept = passes.flat_map(|scope| scope.opener.own("proxy_pass"));
+        let kept = kept.filter(|said| !said.first().ends_with("$htgate_uri"));
+        let what = "a request that htgate allows only without its query can come here, by an \
+                    internal redirect as well, and is sent on with it";
+        let remedy = "put '$htgate_uri' at the end, or 'set $htgate_mounts '';' into this location";
+        found.extend(kept.map(|said| said.finding(CheckRule::KeptMount, what, remedy)));
+    }
+    found
 }
 
 /// Servers that have one half of the include.
@@ -311,6 +321,7 @@ mod tests {
         };
         let (set, variable) = ("set $htgate_mounts '?mounts=drop';", "/auth$htgate_mounts");
         let (kept, dropped) = ("proxy_pass http://r;", "proxy_pass http://r$htgate_uri;");
+        let beside = |lines: &str| format!("{set} {dropped} }} location @fb {{ {lines}");
         let rows = [
             (variable, format!("{set} {dropped}"), false),
             (variable, format!("{set} {kept}"), true),
@@ -319,6 +330,16 @@ mod tests {
             ("/auth", kept.to_owned(), false),
             ("/auth?mounts=drop", kept.to_owned(), true),
             ("/auth?mounts=drop", dropped.to_owned(), false),
+            // Where an internal redirect may lead to.
+            (variable, beside(kept), true),
+            (variable, beside(dropped), false),
+            (
+                variable,
+                beside(&format!("set $htgate_mounts ''; {kept}")),
+                false,
+            ),
+            (variable, beside("proxy_pass http://r$request_uri;"), true),
+            (variable, beside("return 404;"), false),
         ];
         for (question, lines, expected) in rows {
             assert_eq!(site(question, &lines), expected, "{question} {lines}");

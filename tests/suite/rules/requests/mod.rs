@@ -269,3 +269,24 @@ fn forms_are_kept_away_from_uploads_twice() {
         assert_eq!(found == 200, leaks, "{what}: {found}");
     }
 }
+
+/// Something of the site's own reads the variable before htgate has answered.
+#[test]
+fn an_early_look_does_not_keep_a_mount() {
+    let registry = Registry::start();
+    let secret = registry.fill("secret/repo", "a secret");
+    let folder = crate::support::folder();
+    fs::write(folder.path().join("htpasswd"), line("writer", "secret", 4)).unwrap();
+    let config = folder.path().join("htgate.toml");
+    fs::write(&config, RULES).unwrap();
+    let gate = Gate::start_in(folder, &["--config", config.to_str().unwrap()]);
+    let early = "location /v2/ { if ($htgate_uri) { set $early yes; }";
+    let site = registry.behind(&gate.socket());
+    let nginx = Nginx::start(&site.replace("location /v2/ {", early));
+    let uri = format!("/v2/team/app/blobs/uploads/?mount={secret}&from=secret/repo");
+    let credentials = authorization("writer", "secret");
+    let answer = send(&nginx.target(), "POST", &uri, &[&credentials], "");
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let uri = format!("/v2/team/app/blobs/{secret}");
+    assert_eq!(send(&registry.target(), "GET", &uri, &[], "").status, 404);
+}
