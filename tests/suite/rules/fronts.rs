@@ -81,3 +81,33 @@ fn uploads_need_a_type_from_the_front_that_is_set() {
         403
     );
 }
+
+/// Only the shipped nginx files can leave a query out, and say so in their own address.
+#[test]
+fn a_mount_is_dropped_for_a_front_that_says_it_can() {
+    let alice = format!("Authorization: {}", basic("alice", "secret"));
+    let mount = "/v2/team/a/blobs/uploads/?mount=sha256:0&from=secret/b";
+    let uri = format!("X-Original-URI: {mount}");
+    let path = format!("Path: {mount}");
+    let headers = [
+        alice.as_str(),
+        "X-Original-Method: POST",
+        &uri,
+        "X-Original-Content-Type: none",
+        "Method: POST",
+        &path,
+    ];
+    for (front, asked, expected) in [
+        ("nginx", "/auth?mounts=drop", (204, Some("drop"))),
+        ("nginx", "/auth", (403, None)),
+        ("nginx", "/auth?mounts=drop&x", (403, None)),
+        ("nginx", "/auth?mounts=Drop", (403, None)),
+        ("ingress-nginx", "/auth?mounts=drop", (403, None)),
+        ("gateway-fabric", "/auth?mounts=drop", (403, None)),
+    ] {
+        let (gate, _) = start(RULES, &["--front", front]);
+        let answer = gate.ask(&format!("GET {asked}"), &headers);
+        let seen = (answer.status, answer.header("x-auth-mount"));
+        assert_eq!(seen, expected, "{front} {asked}");
+    }
+}
