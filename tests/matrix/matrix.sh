@@ -3,7 +3,7 @@
 # copy of it, runs the tests of nginx's answers there, and all clients that the suite has. The table
 # of what they said is printed, and kept in target/matrix/SUITE.md.
 #
-# tests/matrix/matrix.sh [SUITE...]   (trixie; sid as well where it can be had)
+# tests/matrix/matrix.sh [SUITE...]   (trixie and sid, where they can be had)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 repository=$PWD
@@ -23,7 +23,12 @@ make_root() { # SUITE
     chmod 755 "$kept/$suite.new/usr/sbin/policy-rc.d"
     cp -L /etc/resolv.conf "$kept/$suite.new/etc/resolv.conf"
     local there=()
-    in_root() { chroot "$kept/$suite.new" env DEBIAN_FRONTEND=noninteractive "$@"; }
+    # Some packages look at /proc while they are installed.
+    in_root() {
+        # shellcheck disable=SC2016 # for the other shell
+        unshare --mount --pid --fork sh -c 'mount -t proc proc "$0/proc" &&
+            exec chroot "$0" env DEBIAN_FRONTEND=noninteractive "$@"' "$kept/$suite.new" "$@"
+    }
     # A mirror may lag behind what an unstable suite says of its own age.
     in_root apt-get -o Acquire::Check-Valid-Until=false update >>"$kept/$suite.log" 2>&1 ||
         return 1
@@ -70,7 +75,8 @@ binary=${CARGO_TARGET_DIR:-target}/$target/debug/htgate
 HTGATE_BINARY=$binary HTGATE_PACKAGE_FOLDER=$kept/package sh scripts/package.sh >/dev/null
 
 code=0
-for suite in "${@:-trixie}"; do
+[ $# -gt 0 ] || set -- trixie sid
+for suite; do
     if [ ! -d "$kept/$suite" ] && ! make_root "$suite"; then
         echo "SKIPPED $suite: it cannot be made; see $kept/$suite.log"
         continue
