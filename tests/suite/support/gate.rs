@@ -80,7 +80,9 @@ impl Gate {
     pub fn start_in_as_nobody(folder: TempDir, options: &[&str]) -> Self {
         // Nobody may not be able to enter the folder that the binary was built in.
         let binary = folder.path().join("htgate");
-        fs::copy(BINARY, &binary).unwrap();
+        // Not by this process: while it writes, another test may fork, and its child would hold the
+        // file open for writing, so that nobody could run it.
+        super::run(Command::new("cp").arg(BINARY).arg(&binary));
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         let mut command = Command::new(binary);
         command.uid(NOBODY).gid(NOBODY);
