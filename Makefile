@@ -10,7 +10,7 @@ run:
 test:
 	scripts/test.sh
 
-# `make run` on a bare Debian in target/fresh/, with and without a network (needs root)
+# `make run`, with and without a network, and `make test` on a bare Debian (SUITE=trixie; needs root)
 fresh:
 	scripts/fresh.sh
 
