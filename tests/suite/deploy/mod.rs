@@ -10,4 +10,5 @@ mod kubernetes;
 mod monitoring;
 mod package;
 mod prepare;
+mod recreate;
 mod systemd;
