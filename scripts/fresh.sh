@@ -83,7 +83,9 @@ try() { # WHAT COMMAND...
         exit 1
     }
 }
-enter=(chroot "$root" env -i HOME=/home HTGATE_PORT=15043
+# The network is this machine's, where somebody else may use a port that is named here.
+port=$((20000 + RANDOM % 10000))
+enter=(chroot "$root" env -i HOME=/home HTGATE_PORT=$port
     PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin bash)
 # Puts a command where there is no network.
 alone() {
