@@ -56,7 +56,9 @@ impl<'t> Clients<'t> {
             self.start(scope, 10, move |client| client.pull(&format!("warm{n}")));
         }
         for n in 0..2 {
-            self.start(scope, 3, move |client| client.push(&format!("warm{n}")));
+            self.start(scope, 3, move |client| {
+                client.push(&format!("warm{n}"), &format!("own{n}"))
+            });
         }
         for _ in 0..2 {
             self.start(scope, 10, Client::log_in);
@@ -109,11 +111,20 @@ impl<'t> Client<'_, 't> {
     }
 
     /// As docker does: the upload, its end, the manifest.
-    fn push(&mut self, user: &str) {
-        let Some(begun) = self.ask_as(user, "POST /v2/own/blobs/uploads/", &[], "") else {
+    fn push(&mut self, user: &str, repository: &str) {
+        let Some(begun) = self.ask_as(
+            user,
+            &format!("POST /v2/{repository}/blobs/uploads/"),
+            &[],
+            "",
+        ) else {
             return;
         };
-        let (_, place) = begun.header("location").unwrap().split_once("://test").unwrap();
+        let (_, place) = begun
+            .header("location")
+            .unwrap()
+            .split_once("://test")
+            .unwrap();
         let digest = &self.all.digest;
         self.ask_as(user, &format!("PUT {place}&digest={digest}"), &[], CONTENT);
         let manifest = format!(
@@ -121,7 +132,12 @@ impl<'t> Client<'_, 't> {
             CONTENT.len()
         );
         let kind = format!("Content-Type: {MANIFEST}");
-        self.ask_as(user, "PUT /v2/own/manifests/latest", &[&kind], &manifest);
+        self.ask_as(
+            user,
+            &format!("PUT /v2/{repository}/manifests/latest"),
+            &[&kind],
+            &manifest,
+        );
     }
 
     /// Somebody's first request, from somewhere else.

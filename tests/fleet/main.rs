@@ -2,7 +2,7 @@
 //! nothing that somebody with a right password notices. A binary of its own, for nothing else shall
 //! run beside these: where all cores are busy with other tests, passwords wait.
 //!
-//! `HTGATE_ROUNDS` says how often each htgate is treated in each manner. From ten rounds on, one that
+//! `FLEET_ROUNDS` says how often each htgate is treated in each manner. From ten rounds on, one that
 //! freezes does so for 20 s.
 
 #![allow(
@@ -32,16 +32,16 @@ use scene::{Fleet, Treatment};
 use support::{Response, authorization, check_refusal, eventually};
 use tally::Tally;
 
-/// Killed, stopped, restarted, replaced: each htgate in turn, over both kinds of sockets.
+// Side by side, for most of the time they wait.
+
 #[test]
-fn one_that_ends_is_not_missed() {
-    let treatments = [
-        Treatment::Kill,
-        Treatment::Terminate,
-        Treatment::Restart,
-        Treatment::Upgrade,
-    ];
-    campaign(&treatments);
+fn one_that_is_gone_is_not_missed() {
+    campaign(&[Treatment::Kill, Treatment::Terminate]);
+}
+
+#[test]
+fn one_that_is_replaced_is_not_missed() {
+    campaign(&[Treatment::Restart, Treatment::Upgrade]);
 }
 
 #[test]
@@ -59,14 +59,11 @@ fn all_away_is_a_503() {
     for place in 0..3 {
         fleet.freeze(place);
     }
-    // The first hears it late, those after it at once.
-    for _ in 0..3 {
-        let start = Instant::now();
-        check_away(&ask(&fleet));
-        let took = start.elapsed();
-        println!("all frozen: 503 after {took:?}");
-        assert!(took < Duration::from_secs(15), "{took:?}");
-    }
+    let start = Instant::now();
+    check_away(&ask(&fleet));
+    let took = start.elapsed();
+    println!("all frozen: 503 after {took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
     for place in 0..3 {
         fleet.thaw(place);
     }
@@ -76,11 +73,11 @@ fn all_away_is_a_503() {
     for place in 0..3 {
         fleet.kill(place);
     }
-    for _ in 0..3 {
-        let start = Instant::now();
-        check_away(&ask(&fleet));
-        println!("all killed: 503 after {:?}", start.elapsed());
-    }
+    let start = Instant::now();
+    check_away(&ask(&fleet));
+    let took = start.elapsed();
+    println!("all killed: 503 after {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     for place in 0..3 {
         fleet.start_again(place);
     }
@@ -126,14 +123,14 @@ fn campaign(treatments: &[Treatment]) {
 }
 
 fn rounds() -> usize {
-    let rounds = env::var("HTGATE_ROUNDS").map(|rounds| rounds.parse());
-    rounds.unwrap_or(Ok(3)).expect("HTGATE_ROUNDS is a number")
+    let rounds = env::var("FLEET_ROUNDS").map(|rounds| rounds.parse());
+    rounds.unwrap_or(Ok(3)).expect("FLEET_ROUNDS is a number")
 }
 
-/// From so many rounds on it is a campaign, and not a test before breakfast.
+/// From so many rounds on there is time for more.
 const LONG: usize = 10;
 
-/// Longer than nginx waits for an answer, so that most of it goes by without that htgate.
+/// Longer than nginx waits for an answer: the rest of the time goes by without that htgate.
 fn freeze() -> Duration {
-    Duration::from_secs(if rounds() < LONG { 8 } else { 20 })
+    Duration::from_secs(if rounds() < LONG { 7 } else { 20 })
 }

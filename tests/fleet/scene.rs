@@ -54,7 +54,11 @@ impl Fleet {
     pub(crate) fn start(cold: usize) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let (number, id) = (NEXT.fetch_add(1, Ordering::Relaxed), process::id());
-        let tcp = format!("127.{number}.{}.{}:8080", (id >> 8) & 255, (id & 255).clamp(1, 254));
+        let tcp = format!(
+            "127.{number}.{}.{}:8080",
+            (id >> 8) & 255,
+            (id & 255).clamp(1, 254)
+        );
         let users = users(cold);
         let start = |place| Gate::start(&users, &options(&tcp, place == TCP));
         let gates: Vec<_> = (0..3).map(start).collect();
@@ -63,7 +67,9 @@ impl Fleet {
         let binaries = ["one", "another"].map(|name| {
             let binary = gates[0].folder.path().join(name);
             // Not by this process, whose children would hold it open for writing.
-            run(Command::new("cp").arg(env!("CARGO_BIN_EXE_htgate")).arg(&binary));
+            run(Command::new("cp")
+                .arg(env!("CARGO_BIN_EXE_htgate"))
+                .arg(&binary));
             binary
         });
         Self {
@@ -186,6 +192,6 @@ fn change(text: &str, from: &str, to: &str) -> String {
 const TCP: usize = 2;
 /// How many users go on asking all the time.
 pub(crate) const WARM: usize = 40;
-/// The cost of each hash: 15 ms.
-const COST: u8 = 8;
+/// The lowest: where other programs keep all cores busy, the threads that hash come last.
+const COST: u8 = 4;
 const AWAY: Duration = Duration::from_millis(500);
