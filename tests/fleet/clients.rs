@@ -155,12 +155,20 @@ impl<'t> Client<'_, 't> {
         tally.count_guess(self.ask("GET /file", &[&header], ""));
     }
 
-    /// Asks with a right password. Nothing comes back where that is not allowed.
+    /// Asks with a right password, and once more where an htgate says that it is busy, and until when.
+    /// Nothing comes back where that is not allowed.
     fn ask_as(&mut self, user: &str, line: &str, headers: &[&str], body: &str) -> Option<Response> {
         let authorization = authorization(user, "secret");
+        let headers = [headers, &[&authorization]].concat();
         let (tally, start) = (self.tally(), Instant::now());
-        let answer = self.ask(line, &[headers, &[&authorization]].concat(), body);
-        tally.count(&format!("{user}: {line}"), answer, start.elapsed())
+        let mut answer = self.ask(line, &headers, body);
+        let wait = start.elapsed();
+        if let Ok(Some(seconds)) = answer.as_ref().map(busy_for) {
+            tally.count_busy();
+            thread::sleep(Duration::from_secs(seconds));
+            answer = self.ask(line, &headers, body);
+        }
+        tally.count(&format!("{user}: {line}"), answer, wait)
     }
 
     /// Where that counts which is asked now.
@@ -187,6 +195,13 @@ impl<'t> Client<'_, 't> {
         }
         Ok(response)
     }
+}
+
+/// After how many seconds to ask a busy htgate again.
+fn busy_for(response: &Response) -> Option<u64> {
+    let is_busy = response.status == 503 && response.text().contains("too many logins at once");
+    let seconds = is_busy.then(|| response.header("retry-after").unwrap());
+    seconds.map(|seconds| seconds.parse().unwrap())
 }
 
 const CONTENT: &str = "a layer of an image";

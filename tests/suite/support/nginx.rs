@@ -128,11 +128,12 @@ pub fn shipped(file: &str, socket: &Path) -> String {
 }
 
 /// The shipped files that others include.
-pub const INCLUDED: [&str; 4] = [
+pub const INCLUDED: [&str; 5] = [
     "htgate-server.conf",
     "htgate-locations.conf",
     "htgate-gate.conf",
     "htgate-token.conf",
+    "htgate-fleet.conf",
 ];
 
 /// The http context of a gated server with these further lines in its server block. It serves

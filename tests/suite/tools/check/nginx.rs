@@ -146,6 +146,36 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
     assert_eq!(json["findings"].as_array().unwrap().len(), 7, "{json:#}");
 }
 
+/// As docs/fleet.md says: the shipped file in place of the `server` line, and less patience.
+#[test]
+fn several_htgates_are_in_order() {
+    let folder = folder();
+    let files = [&GATED[..], &["htgate-token.conf", "htgate-fleet.conf"]].concat();
+    let include = format!("include {}/htgate-fleet.conf;", folder.path().display());
+    let output = nginx_prints(folder.path(), &files, |file, text| match file {
+        "htgate.conf" => text.replace("server unix:/run/htgate/htgate.sock;", &include),
+        "htgate-fleet.conf" => {
+            let over_tcp = text.replace("# server 192.0.2.11", "server 192.0.2.11");
+            assert_ne!(over_tcp, text);
+            over_tcp
+        }
+        _ => text.replace("proxy_read_timeout 15s;", "proxy_read_timeout 5s;"),
+    });
+    let printed = said(&output);
+    assert_eq!(
+        printed.matches("\nserver unix:/run/htgate/htgate-").count(),
+        3
+    );
+    assert!(
+        printed.contains("\n    proxy_read_timeout 5s;"),
+        "{printed}"
+    );
+    let path = folder.path().join("printed");
+    fs::write(&path, &output.stdout).unwrap();
+    let result = check(&["--nginx", &path.display().to_string()]);
+    assert_eq!(said(&result), "Errors: 0. Notes: 0.\n");
+}
+
 /// A registry that checks tokens needs no gate before it, and its token endpoint none either.
 #[test]
 fn our_own_token_files_are_in_order_and_planted_faults_are_found() {
