@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test-matrix test fresh check deny bench bench-quick binary image package
+.PHONY: run test-matrix test soak fresh check deny bench bench-quick binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -9,6 +9,10 @@ run:
 # everything that is tested, after installing what the tests need
 test:
 	scripts/test.sh
+
+# several htgates under load, each ended, replaced and frozen 50 times: an hour (ROUNDS=10 for less)
+soak:
+	FLEET_ROUNDS=$${ROUNDS:-50} scripts/test.sh --test fleet -- --nocapture
 
 # `make run`, with and without a network, and `make test` on a bare Debian (SUITE=trixie; needs root)
 fresh:

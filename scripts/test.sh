@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that is tested, on a machine that has Rust, make and apt-get.
+# Everything that is tested, on a machine that has Rust, make and apt-get; or what these arguments for
+# cargo test choose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,7 @@ else
 fi
 # Most tests wait for a file, a clock or another program: with one a core, cores would idle.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) + 1))}"
-cargo test --locked
+cargo test --locked "$@"
 if [ -n "$skipped" ]; then
     echo "SKIPPED $skipped"
 fi

@@ -79,6 +79,7 @@ where
     let refusing = Rc::clone(&gate);
     HttpService::build()
         .keep_alive(keep_alive)
+        .client_request_timeout(FIRST_REQUEST)
         .graceful_shutdown_signal(drained)
         // nginx closes both ways when its client has gone: its slot in the queue is free.
         .h1_allow_half_closed(false)
@@ -127,6 +128,11 @@ const KEEP_ALIVE_TCP: KeepAlive = KeepAlive::Timeout(Duration::from_secs(90));
 /// A peer on this machine cannot vanish without the system telling us, so a connection lasts until
 /// nginx closes it, and no request sets a timer.
 const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
+/// How long a new connection may be silent. The library's clock is half a second behind, and much more
+/// when the process has been frozen: on waking it would answer 408 to requests that have just come,
+/// which nginx makes a 500. So this is longer than a frozen process is of use to anybody; it ends
+/// connections whose peer has vanished.
+const FIRST_REQUEST: Duration = Duration::from_secs(3600);
 /// How long requests in hand may take to finish: less than the ten seconds after which Docker kills a
 /// container. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 8;

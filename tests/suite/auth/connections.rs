@@ -1,11 +1,15 @@
 //! Guesses that wait hold a connection each: those who need not wait still get one.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::attack::{PATIENCE, ask_and_hold, check, quick, waiting};
-use crate::support::{Connection, Gate, Target, another_address, eventually};
+use crate::support::{
+    Connection, Gate, Target, another_address, authorization, eventually, line, signal,
+};
 
 /// With the soft limit of a shell, 1,050 guesses wait, and warm users get connections.
 #[test]
@@ -50,6 +54,30 @@ fn a_low_hard_limit_is_said_and_leaves_room_for_warm_users() {
     eventually("236 of them wait", PATIENCE, || busy() == 578 + 64);
     for _ in 0..50 {
         check(&gate.login_from("192.0.2.9", "alice", "secret"), 204, "ok");
+    }
+}
+
+/// A clock that stood still is no reason to refuse a request that came in the meantime.
+#[test]
+fn a_request_that_came_to_a_frozen_htgate_is_answered_on_waking() {
+    let gate = Gate::start(&line("alice", "secret", 4), &[]);
+    let good = authorization("alice", "secret");
+    let request = format!("GET /auth HTTP/1.1\r\nHost: test\r\n{good}\r\n\r\n");
+    let targets = [Target::Tcp(gate.tcp), Target::Unix(gate.socket())];
+    let mut connections = targets.map(|target| Connection::open(&target).unwrap());
+    // All threads have seen the connections once they answer on later ones.
+    for _ in 0..10 {
+        check(&gate.login_from("192.0.2.9", "alice", "secret"), 204, "ok");
+    }
+    signal(&gate.child, "STOP");
+    for connection in &mut connections {
+        connection.send(request.as_bytes()).unwrap();
+    }
+    // actix_http gives a new connection five seconds for its first request, if nobody says more.
+    thread::sleep(Duration::from_secs(6));
+    signal(&gate.child, "CONT");
+    for connection in &mut connections {
+        assert_eq!(connection.read(false).unwrap().status, 204);
     }
 }
 

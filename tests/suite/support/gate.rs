@@ -39,7 +39,7 @@ impl Gate {
 
     /// The same, with this in its environment.
     pub fn start_in_with(folder: TempDir, options: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = command();
+        let mut command = command(Path::new(BINARY));
         command.envs(environment.iter().copied());
         let (child, tcp, log) = launch(command, folder.path(), options);
         Self {
@@ -97,7 +97,12 @@ impl Gate {
 
     /// Starts anew in the same folder, after the first process ended.
     pub fn start_again(&mut self, options: &[&str]) {
-        (self.child, self.tcp, self.log) = launch(command(), self.folder.path(), options);
+        self.start_another(Path::new(BINARY), options);
+    }
+
+    /// The same with another binary.
+    pub fn start_another(&mut self, binary: &Path, options: &[&str]) {
+        (self.child, self.tcp, self.log) = launch(command(binary), self.folder.path(), options);
     }
 
     pub fn users(&self) -> PathBuf {
@@ -178,8 +183,8 @@ pub fn another_address() -> String {
     format!("10.{b}.{c}.{d}")
 }
 
-fn command() -> Command {
-    let mut command = Command::new(BINARY);
+fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
     if is_root() {
         // nginx's workers are of this group then.
         command.args(["--socket-group", "www-data"]);

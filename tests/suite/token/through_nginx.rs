@@ -42,6 +42,29 @@ fn who_asks_while_there_is_no_htgate_shall_come_again() {
     check_own(&nginx.ask(&query, &[]), 503, "UNAVAILABLE");
 }
 
+/// As docs/fleet.md has it: nginx repeats a POST only where that is said to be harmless.
+#[test]
+fn where_one_htgate_is_silent_another_is_shown_the_form() {
+    let (gate, registry) = gate_and_registry(prepare());
+    let silent = gate.folder.path().join("silent.sock");
+    let _listener = UnixListener::bind(&silent).unwrap();
+    fs::set_permissions(&silent, Permissions::from_mode(0o666)).unwrap();
+    let one = format!("server unix:{};", gate.socket().display());
+    let both = format!("server unix:{}; {one}", silent.display());
+    let http = shipped(&registry, &gate.socket(), gate.folder.path());
+    let http = http.replace(&one, &both);
+    let nginx = Nginx::start(&http.replace("proxy_read_timeout 15s;", "proxy_read_timeout 1s;"));
+    let form = "grant_type=password&service=registry.test&client_id=test&username=reader\
+                &password=secret";
+    let headers = ["Content-Type: application/x-www-form-urlencoded"];
+    for _ in 0..2 {
+        let answer = send(&nginx.target(), "POST", "/auth/token", &headers, form);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let log = nginx.error_log();
+    assert!(log.contains("upstream timed out"), "{log}");
+}
+
 #[test]
 fn clients_get_the_answer_and_nothing_that_is_meant_for_nginx() {
     let (gate, registry) = gate_and_registry(prepare());

@@ -146,6 +146,30 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
     assert_eq!(json["findings"].as_array().unwrap().len(), 7, "{json:#}");
 }
 
+/// As docs/fleet.md says: more servers, and less patience.
+#[test]
+fn several_htgates_are_in_order() {
+    let folder = folder();
+    let files = [&GATED[..], &["htgate-token.conf", "htgate-fleet.conf"]].concat();
+    let output = nginx_prints(folder.path(), &files, |file, text| match file {
+        "htgate-fleet.conf" => text.replace("# server", "server"),
+        _ => text.replace("proxy_read_timeout 15s;", "proxy_read_timeout 5s;"),
+    });
+    let printed = said(&output);
+    for line in [
+        "\nserver unix:/run/htgate/htgate-2.sock ",
+        "\nserver unix:/run/htgate/htgate-3.sock ",
+        "\nserver 192.0.2.11:8080 ",
+        "\n    proxy_read_timeout 5s;",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    let path = folder.path().join("printed");
+    fs::write(&path, &output.stdout).unwrap();
+    let result = check(&["--nginx", &path.display().to_string()]);
+    assert_eq!(said(&result), "Errors: 0. Notes: 0.\n");
+}
+
 /// A registry that checks tokens needs no gate before it, and its token endpoint none either.
 #[test]
 fn our_own_token_files_are_in_order_and_planted_faults_are_found() {
