@@ -11,4 +11,5 @@ mod monitoring;
 mod package;
 mod prepare;
 mod recreate;
+mod swarm;
 mod systemd;
