@@ -158,14 +158,18 @@ fn http(gates: &[Gate], tcp: &str, registry: &Registry) -> String {
     let http = registry.behind(&gates[0].socket());
     let http = change(&http, "keepalive 32;", &format!("{fleet} keepalive 32;"));
     let http = change(&http, "proxy_read_timeout 15s;", "proxy_read_timeout 5s;");
-    // Clients say which address they have, and something is light.
+    with_a_file(&http)
+}
+
+/// Clients say which address they have, and something is light.
+pub(crate) fn with_a_file(http: &str) -> String {
     let site = "set_real_ip_from unix:; real_ip_header X-Client;
         location = /file { root {folder}/www; }
         location /v2/ {";
-    change(&http, "location /v2/ {", site)
+    change(http, "location /v2/ {", site)
 }
 
-fn users(cold: usize) -> String {
+pub(crate) fn users(cold: usize) -> String {
     let one = line("NAME", "secret", COST);
     let names = (0..WARM).map(|n| format!("warm{n}"));
     let names = names.chain((0..cold).map(|n| format!("cold{n}")));
