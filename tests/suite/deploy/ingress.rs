@@ -294,22 +294,9 @@ fn what_other_fronts_would_read_changes_nothing() {
     }
 }
 
-/// Why the manifest sets the front: by default htgate would believe a header of the client's here.
+/// Why the manifests set the front: by default htgate would believe a header of the client's here.
 #[test]
-fn the_manifest_sets_the_front_because_the_default_would_be_open_here() {
-    let read = |file: &str| fs::read_to_string(repository("kubernetes").join(file)).unwrap();
-    let read_from = "valueFrom:
-                configMapKeyRef:
-                  name: htgate-front
-                  key: front\n";
-    let set = format!("- name: HTGATE_FRONT\n              {read_from}");
-    assert!(read("htgate.yaml").contains(&set));
-    let ingress = read("ingress-nginx.yaml");
-    assert!(
-        ingress.contains("\ndata:\n  front: ingress-nginx\n---\n"),
-        "{ingress}"
-    );
-
+fn the_default_front_would_be_open_here() {
     let (gate, registry) = (gate(&[]), Registry::start());
     let (nginx, _) = nginx(&gate, &registry);
     let secret = registry.fill("secret/app", "a secret");

@@ -64,11 +64,13 @@ impl Lines {
             }
             let (key, value) = entry(&line).unwrap_or_else(|| panic!("not an entry: {line}"));
             self.next += 1;
-            let value = match (value, self.peek()) {
-                ("|", _) => Value::String(self.text(depth)),
-                ("", Some((indent, _))) if indent > depth => self.block(indent),
-                ("", _) => Value::Null,
-                (value, _) => scalar(value),
+            let value = match value {
+                "|" => Value::String(self.text(depth)),
+                "" => match self.peek() {
+                    Some((indent, _)) if indent > depth => self.block(indent),
+                    _ => Value::Null,
+                },
+                value => scalar(value),
             };
             assert_eq!(map.insert(key.to_owned(), value), None, "{key} twice");
         }
@@ -105,7 +107,8 @@ fn entry(line: &str) -> Option<(&str, &str)> {
 
 fn scalar(text: &str) -> Value {
     if let Some(list) = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-        return list.split(", ").map(scalar).collect();
+        let items = list.split(", ").filter(|item| !item.is_empty());
+        return items.map(scalar).collect();
     }
     if text == "{}" {
         return Value::Object(Map::new());

@@ -94,7 +94,7 @@ fn without_an_answer_from_htgate_everything_is_refused() {
     ];
     for (what, htgate, answer) in rows {
         let pods = Pods {
-            htgate: htgate.to_owned(),
+            htgate: vec![htgate.to_owned()],
             registry: format!("127.0.0.1:{}", free_port()),
         };
         let (nginx, _) = nginx(&Manifests::of(FILE), &pods, &stand_in(answer));
@@ -110,7 +110,7 @@ fn without_an_answer_from_htgate_everything_is_refused() {
 fn with_echo(manifests: &Manifests) -> (crate::support::Gate, Nginx) {
     let gate = ingress::gate(&["--front", &manifests.front()]);
     let pods = Pods {
-        htgate: gate.tcp.to_string(),
+        htgate: vec![gate.tcp.to_string()],
         registry: STAND_IN.to_owned(),
     };
     let echo = "location / { return 200 \
@@ -159,6 +159,30 @@ fn what_the_registry_gets() {
             (200, expected),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn a_password_is_hashed_by_one_of_several_and_one_of_them_may_go() {
+    let manifests = Manifests::of(FILE);
+    let mut gates = [0, 1].map(|_| ingress::gate(&["--front", &manifests.front()]));
+    let pods = Pods {
+        htgate: gates.iter().map(|gate| gate.tcp.to_string()).collect(),
+        registry: STAND_IN.to_owned(),
+    };
+    let (nginx, _) = nginx(&manifests, &pods, &stand_in("return 200;"));
+    let users = ["eve", "admin"].map(|user| authorization(user, "secret"));
+    let ask = |user: &str| nginx.ask("GET /v2/", &[user]).status;
+    for _ in 0..6 {
+        assert_eq!(users.each_ref().map(|user| ask(user)), [200, 200]);
+    }
+    let hashes: Vec<u64> = gates.iter().map(crate::support::Gate::hashes).collect();
+    assert_eq!(hashes.iter().sum::<u64>(), 2, "{hashes:?}");
+    for gate in 0..2 {
+        gates[gate].child.kill().unwrap();
+        gates[gate].child.wait().unwrap();
+        let expected = if gate == 0 { 200 } else { 500 };
+        assert_eq!(users.each_ref().map(|user| ask(user)), [expected; 2]);
     }
 }
 

@@ -25,7 +25,7 @@ impl Scene {
         let gate = ingress::gate(&["--front", &manifests.front()]);
         let registry = Registry::start();
         let pods = Pods {
-            htgate: gate.tcp.to_string(),
+            htgate: vec![gate.tcp.to_string()],
             registry: format!("unix:{}", registry.socket().display()),
         };
         let (nginx, port) = nginx(manifests, &pods, "");

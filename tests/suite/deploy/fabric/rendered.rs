@@ -17,7 +17,7 @@ pub(super) struct Manifests {
 
 /// Where the pods of the two Services are.
 pub(super) struct Pods {
-    pub(super) htgate: String,
+    pub(super) htgate: Vec<String>,
     pub(super) registry: String,
 }
 
@@ -66,19 +66,20 @@ impl Manifests {
         let policies = self.policies();
         let route = self.all("HTTPRoute").pop().expect("an HTTPRoute");
         let snippets = self.snippets();
-        let upstream = |service: &str, port: u16, pod: &str| {
+        let upstream = |service: &str, port: u16, pods: &[String]| {
+            let servers: String = pods.iter().map(|pod| format!("server {pod};\n")).collect();
             let (method, keepalive) = self.upstream_settings(service);
             format!(
                 "upstream default_{service}_{port} {{
                     {method};
                     zone default_{service}_{port} 512k;
-                    server {pod};
+                    {servers}
                     {keepalive}
                  }}"
             )
         };
         let htgate = upstream("htgate", 8080, &pods.htgate);
-        let registry = upstream("registry", 5000, &pods.registry);
+        let registry = upstream("registry", 5000, std::slice::from_ref(&pods.registry));
         let (server, locations) = self.server(route, &policies);
         // nginx 1.29.7 and later have HTTP/1.1 as their default; the maps are the controller's own.
         format!(
@@ -102,7 +103,7 @@ impl Manifests {
              }}",
             policies.http, snippets.http, policies.server, snippets.server,
         )
-        .replace("htgate.default.svc.cluster.local:8080", &pods.htgate)
+        .replace("htgate.default.svc.cluster.local:8080", &pods.htgate[0])
         .replace("registry.default.svc.cluster.local:5000", &pods.registry)
         .replace("/dev/stdout", "{folder}/access.log")
     }

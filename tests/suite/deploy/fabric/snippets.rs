@@ -57,7 +57,7 @@ fn answers() {
 #[test]
 fn without_htgate_everything_is_refused() {
     let pods = Pods {
-        htgate: format!("127.0.0.1:{}", free_port()),
+        htgate: vec![format!("127.0.0.1:{}", free_port())],
         registry: format!("127.0.0.1:{}", free_port()),
     };
     let (nginx, _) = nginx(&Manifests::of(FILE), &pods, "");
