@@ -9,7 +9,7 @@ use crate::support::{
     said, send,
 };
 
-const RULES: &str = "
+pub(super) const RULES: &str = "
 [[access]]
 users = ['eve']
 repositories = ['eve/**']

@@ -1,9 +1,13 @@
 //! The filter ExternalAuth.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Manifests, Pods, Scene, UPLOADS, ingress, nginx};
-use crate::support::{Nginx, Response, authorization, free_port};
+use crate::support::{Gate, Nginx, Response, authorization, eventually, free_port, run, said};
 
 const FILE: &str = "external-auth.yaml";
 
@@ -107,7 +111,7 @@ fn without_an_answer_from_htgate_everything_is_refused() {
 }
 
 /// A registry that says what it got, behind htgate.
-fn with_echo(manifests: &Manifests) -> (crate::support::Gate, Nginx) {
+fn with_echo(manifests: &Manifests) -> (Gate, Nginx) {
     let gate = ingress::gate(&["--front", &manifests.front()]);
     let pods = Pods {
         htgate: vec![gate.tcp.to_string()],
@@ -176,7 +180,7 @@ fn a_password_is_hashed_by_one_of_several_and_one_of_them_may_go() {
     for _ in 0..6 {
         assert_eq!(users.each_ref().map(|user| ask(user)), [200, 200]);
     }
-    let hashes: Vec<u64> = gates.iter().map(crate::support::Gate::hashes).collect();
+    let hashes: Vec<u64> = gates.iter().map(Gate::hashes).collect();
     assert_eq!(hashes.iter().sum::<u64>(), 2, "{hashes:?}");
     for gate in 0..2 {
         gates[gate].child.kill().unwrap();
@@ -184,6 +188,35 @@ fn a_password_is_hashed_by_one_of_several_and_one_of_them_may_go() {
         let expected = if gate == 0 { 200 } else { 500 };
         assert_eq!(users.each_ref().map(|user| ask(user)), [expected; 2]);
     }
+}
+
+/// NGINX Gateway Fabric's nginx keeps connections open by itself; older ones do so only where they are
+/// told to, and its control plane tells them nothing.
+#[test]
+fn questions_share_a_connection_where_nginx_keeps_it_by_itself() {
+    let pods = Pods {
+        htgate: vec![STAND_IN.to_owned()],
+        registry: STAND_IN.to_owned(),
+    };
+    let answer = "location = /auth { access_log {folder}/asked.log asked; return 204; }
+                  location / { return 200; }";
+    let lines = format!("log_format asked '$connection'; {}", stand_in(answer));
+    let (nginx, _) = nginx(&Manifests::of(FILE), &pods, &lines);
+    for _ in 0..5 {
+        assert_eq!(nginx.ask("GET /v2/", &[]).status, 200);
+    }
+    let asked = nginx.folder.path().join("asked.log");
+    let asked = || std::fs::read_to_string(&asked).unwrap();
+    eventually("five questions", Duration::from_secs(10), || {
+        asked().lines().count() == 5
+    });
+    let asked = asked();
+    let connections: BTreeSet<&str> = asked.lines().collect();
+    let version = said(&run(Command::new("/usr/sbin/nginx").arg("-v")));
+    let version = version.split_once("nginx/").unwrap().1.trim();
+    let numbers = version.split('.').map(|it| it.parse().unwrap_or(0));
+    let keeps = numbers.collect::<Vec<u32>>() >= vec![1, 29, 7];
+    assert_eq!(connections.len(), if keeps { 1 } else { 5 }, "{version}");
 }
 
 /// Why the route says it twice: each alone keeps a form out, neither lets it in.

@@ -6,10 +6,17 @@ mod fields;
 mod rendered;
 mod snippets;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
 use self::rendered::{Manifests, Pods};
 use super::ingress::{self, UPLOADS};
 use crate::support::{
-    Gate, Nginx, Registry, Response, Skopeo, authorization, free_port, image, said, send,
+    Gate, Nginx, Registry, Response, Skopeo, attempt, authorization, folder, free_port, image,
+    said, send,
 };
 
 /// Everything that one way has: htgate as its files say, nginx before it, the registry behind.
@@ -52,6 +59,78 @@ fn nginx(manifests: &Manifests, pods: &Pods, lines: &str) -> (Nginx, u16) {
     (nginx, port)
 }
 
+/// What `htgate check` finds in what is made of the manifests: the words in brackets.
+fn found(manifests: &Manifests) -> BTreeSet<String> {
+    let pods = Pods {
+        htgate: vec!["10.0.0.1:8080".to_owned()],
+        registry: "10.0.0.2:5000".to_owned(),
+    };
+    let http = manifests.rendered(&pods);
+    let http = http.replace("listen {listen};", "listen 443 ssl;");
+    let http = http
+        .replace("listen 127.0.0.1:{port};", "")
+        .replace("{folder}", "/var/log");
+    let folder = folder();
+    let write = |file: &str, text: String| {
+        let path = folder.path().join(file);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let front = manifests.front();
+    let config = write(
+        "htgate.toml",
+        format!("front = '{front}'\n{}", ingress::RULES),
+    );
+    let nginx = write("nginx.conf", format!("events {{}} http {{ {http} }}"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_htgate"));
+    // The NetworkPolicies keep others from the port.
+    command.args([
+        "check",
+        "--nginx-version",
+        "1.31.3",
+        "--ignore",
+        "open-port",
+        "--config",
+    ]);
+    let text = said(&attempt(command.arg(config).arg("--nginx").arg(nginx)));
+    let words = text
+        .lines()
+        .filter_map(|line| line.strip_suffix(']')?.rsplit_once('['));
+    words.map(|(_, word)| word.to_owned()).collect()
+}
+
+/// `nginx -T` of the Gateway's nginx, and what somebody may have got wrong in the manifests.
+#[test]
+fn check_finds_what_would_break_or_open_the_gate() {
+    let route = |path: &str, value: Value| {
+        Manifests::of(WAYS[0]).with("HTTPRoute", "registry", path, value)
+    };
+    let rows = [
+        (Manifests::of(WAYS[0]), None),
+        (Manifests::of(WAYS[1]), None),
+        (
+            route(
+                "/spec/rules/0/filters/0/externalAuth/http/allowedHeaders",
+                json!(["User-Agent"]),
+            ),
+            Some("missing-header"),
+        ),
+        (
+            route("/spec/rules/0/matches/0/path/value", "/.*".into()),
+            Some("taken-over"),
+        ),
+        (
+            route("/spec/rules/1/filters/0/externalAuth/http/path", "/".into()),
+            Some("no-gate"),
+        ),
+        (policy_of_the_route(), Some("body-limit")),
+    ];
+    for (manifests, expected) in rows {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(found(&manifests), BTreeSet::from_iter(expected));
+    }
+}
+
 /// The two ways.
 const WAYS: [&str; 2] = ["external-auth.yaml", "snippets.yaml"];
 
@@ -80,13 +159,13 @@ fn a_layer_of_known_length_may_be_large() {
         assert_eq!(upload(&scene, &layer), 202, "{way}");
     }
     // nginx would look at the length again where it asks, and there it has its default.
-    let of_the_route = Manifests::of("external-auth.yaml").with(
-        "ClientSettingsPolicy",
-        "registry",
-        "/spec/targetRef/kind",
-        "HTTPRoute".into(),
-    );
-    assert_eq!(upload(&Scene::of(&of_the_route), &layer), 500);
+    assert_eq!(upload(&Scene::of(&policy_of_the_route()), &layer), 500);
+}
+
+/// The size of bodies in a policy of the route, and not of the Gateway.
+fn policy_of_the_route() -> Manifests {
+    let path = "/spec/targetRef/kind";
+    Manifests::of(WAYS[0]).with("ClientSettingsPolicy", "registry", path, "HTTPRoute".into())
 }
 
 /// Begins an upload and sends this in one piece.

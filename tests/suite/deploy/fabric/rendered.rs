@@ -80,7 +80,7 @@ impl Manifests {
         };
         let htgate = upstream("htgate", 8080, &pods.htgate);
         let registry = upstream("registry", 5000, std::slice::from_ref(&pods.registry));
-        let (server, locations) = self.server(route, &policies);
+        let (server, locations) = self.server(route, &policies, &snippets);
         // nginx 1.29.7 and later have HTTP/1.1 as their default; the maps are the controller's own.
         format!(
             "proxy_headers_hash_bucket_size 512; proxy_headers_hash_max_size 1024;
@@ -147,7 +147,7 @@ impl Manifests {
         policies
     }
 
-    /// The SnippetsFilter, where there is one; `Filters` looks whether the route names it.
+    /// The SnippetsFilter, where there is one.
     fn snippets(&self) -> Snippets {
         let mut snippets = Snippets::default();
         for mut filter in self.all("SnippetsFilter") {
@@ -156,6 +156,7 @@ impl Manifests {
                 match snippet["context"].as_str().unwrap() {
                     "http" => snippets.http += &value,
                     "http.server" => snippets.server += &value,
+                    "http.server.location" => snippets.location += &value,
                     other => panic!("{other} is not known here"),
                 }
             }
@@ -185,7 +186,12 @@ impl Manifests {
     }
 
     /// The server's name and its locations.
-    fn server(&self, mut route: Fields, policies: &Policies) -> (String, String) {
+    fn server(
+        &self,
+        mut route: Fields,
+        policies: &Policies,
+        snippets: &Snippets,
+    ) -> (String, String) {
         assert_eq!(route.one("parentRefs")["name"], "registry");
         let name = text(&route.one("hostnames"));
         let mut locations = String::new();
@@ -196,7 +202,11 @@ impl Manifests {
             let has_keepalive = upstream == "default_registry_5000"
                 && !self.upstream_settings("registry").1.is_empty();
             let filters = Filters::of(rule.list("filters"), number);
-            let mut lines = policies.location.clone() + &filters.asked;
+            let mut lines = policies.location.clone();
+            if filters.has_snippets {
+                lines += &snippets.location;
+            }
+            lines += &filters.asked;
             lines += &filters.passed(has_keepalive);
             lines += &format!("proxy_pass http://{upstream};\n{}", filters.answered);
             questions += &filters.question;
@@ -239,11 +249,14 @@ struct Policies {
 struct Snippets {
     http: String,
     server: String,
+    location: String,
 }
 
 /// The lines that come from a rule's filters.
 #[derive(Default)]
 struct Filters {
+    /// Whether the rule names the SnippetsFilter.
+    has_snippets: bool,
     /// `auth_request`, and what is taken from its answer.
     asked: String,
     /// The internal location that asks.
@@ -270,8 +283,10 @@ impl Filters {
                     }
                     fields.done();
                 }
-                // Its snippets are all of other contexts.
-                "ExtensionRef" => assert_eq!(filter.take("extensionRef")["name"], "htgate"),
+                "ExtensionRef" => {
+                    assert_eq!(filter.take("extensionRef")["name"], "htgate");
+                    lines.has_snippets = true;
+                }
                 other => panic!("{other} is not known here"),
             }
             filter.done();
