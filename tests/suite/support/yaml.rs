@@ -101,7 +101,7 @@ fn entry(line: &str) -> Option<(&str, &str)> {
     }
     let (key, value) = line
         .split_once(": ")
-        .or(line.strip_suffix(':').map(|key| (key, "")))?;
+        .or_else(|| line.strip_suffix(':').map(|key| (key, "")))?;
     Some((key, value.trim()))
 }
 
@@ -116,10 +116,10 @@ fn scalar(text: &str) -> Value {
     if text.starts_with('"') {
         return serde_json::from_str(text).unwrap();
     }
-    if let Some(octal) = text.strip_prefix('0').filter(|it| !it.is_empty()) {
-        if let Ok(number) = u64::from_str_radix(octal, 8) {
-            return number.into();
-        }
+    if let Some(octal) = text.strip_prefix('0').filter(|it| !it.is_empty())
+        && let Ok(number) = u64::from_str_radix(octal, 8)
+    {
+        return number.into();
     }
     match (text, text.parse::<i64>()) {
         ("true", _) => true.into(),

@@ -182,10 +182,9 @@ fn a_password_is_hashed_by_one_of_several_and_one_of_them_may_go() {
     }
     let hashes: Vec<u64> = gates.iter().map(Gate::hashes).collect();
     assert_eq!(hashes.iter().sum::<u64>(), 2, "{hashes:?}");
-    for gate in 0..2 {
-        gates[gate].child.kill().unwrap();
-        gates[gate].child.wait().unwrap();
-        let expected = if gate == 0 { 200 } else { 500 };
+    for (gate, expected) in gates.iter_mut().zip([200, 500]) {
+        gate.child.kill().unwrap();
+        gate.child.wait().unwrap();
         assert_eq!(users.each_ref().map(|user| ask(user)), [expected; 2]);
     }
 }
