@@ -81,9 +81,10 @@ fn the_snippets_are_the_shipped_files() {
     };
     let (gate, registry) = (read("nginx/htgate.conf"), read("nginx/registry.conf"));
     let upstreams = registry.split_once("\nserver {").unwrap().0;
+    let gate = gate.replace("include /etc/nginx/htgate-fleet*.conf;", "");
     let http = gate.replace(
-        "server unix:/run/htgate/htgate.sock;",
-        "server htgate.default.svc.cluster.local:8080;",
+        "unix:/run/htgate/htgate.sock",
+        "htgate.default.svc.cluster.local:8080",
     ) + &upstreams.replace(
         "server registry:5000;",
         "server registry.default.svc.cluster.local:5000;",
