@@ -7,6 +7,7 @@ use super::syntax::Directive;
 use super::upstream::{Backend, backends, proxy_pass};
 use super::{Known, Site, before, error_page};
 use crate::Fault;
+use crate::request::Front;
 
 /// The `auth_request` that is asked before a level is entered.
 pub(super) fn asks(scope: Scope<'_>) -> Option<&Directive> {
@@ -210,13 +211,28 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     let what = "every header of a client reaches htgate";
     let statement = "proxy_pass_request_headers off";
     location.want(CheckRule::ClientHeaders, statement, what);
-    location.check_header("X-Real-IP", "$remote_addr");
-    location.check_header("X-Original-Method", "$request_method");
-    location.check_header("X-Original-URI", "$request_uri");
+    let fields: &[(&str, &str)] = match known.front {
+        Front::Nginx | Front::IngressNginx => &[
+            ("X-Real-IP", "$remote_addr"),
+            ("X-Original-Method", "$request_method"),
+            ("X-Original-URI", "$request_uri"),
+        ],
+        Front::GatewayFabric => &[("Method", "$request_method"), ("Path", "$request_uri")],
+    };
+    for (name, value) in fields {
+        location.check_header(name, value);
+    }
     location.check_header("Authorization", "$http_authorization");
     location.check_header("User-Agent", "$http_user_agent");
     if known.has_repositories {
-        location.check_header("X-Original-Content-Type", "$htgate_content_type");
+        match known.front {
+            Front::Nginx => {
+                location.check_header("X-Original-Content-Type", "$htgate_content_type");
+            }
+            // The controller passes all of a client's headers on.
+            Front::IngressNginx => {}
+            Front::GatewayFabric => location.check_header("Content-Type", "$http_content_type"),
+        }
     }
     if !known.servers.is_empty() {
         location.check_header("X-Original-Server", "$server_name");

@@ -3,6 +3,7 @@
 mod bans;
 mod compose;
 mod compose_token;
+mod fabric;
 mod fail2ban;
 mod fresh;
 mod ingress;

@@ -19,6 +19,7 @@ mod nginx;
 mod patience;
 mod registry;
 mod skopeo;
+pub mod yaml;
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
