@@ -116,7 +116,7 @@ fn skopeo_and_curl_may_what_the_rules_say() {
     check_client(
         &skopeo.with("list-tags", "pusher@team/app"),
         false,
-        "403 (Forbidden)|StatusCode: 403",
+        "403 (Forbidden)|requested access to the resource is denied",
     );
     // Without credentials skopeo (and podman, which is made of the same) answers the challenge
     // with the empty name and the empty password: that is nobody.
