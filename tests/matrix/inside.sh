@@ -10,6 +10,7 @@ failed=0
 echo "== $suite: the package"
 dpkg -i /htgate.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 nginx -v 2>&1
+docker-registry --version
 set_up basic || exit 1
 sed 's/^/    /' /tmp/nginx-t
 
