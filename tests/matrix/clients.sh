@@ -3,7 +3,7 @@
 
 host=registry.test
 CLIENTS='skopeo podman buildah docker docker-containerd buildx compose ctr oras crane'
-SITUATIONS='login wrong-login push pull wrong-password no-right-push no-right-pull no-password anonymous mount delete'
+SITUATIONS='login wrong-login push pull wrong-password no-right-push no-right-pull no-password anonymous mount delete blocked'
 
 # The gate in front of a registry, with three users and an open corner; by Basic or with tokens.
 set_up() { # basic|tokens
@@ -37,7 +37,7 @@ service = "registry"'
 htpasswd = "/etc/htgate/users/htpasswd"
 listen = ["unix:/run/htgate/htgate.sock"]
 socket_group = "www-data"
-strikes = 1000
+strike_seconds = 3600
 $token
 [[access]]
 users = ["alice"]
@@ -66,19 +66,32 @@ YML
     if [ "$mode" = tokens ]; then file=registry-token.conf; fi
     cp "$examples/$file" /etc/nginx/conf.d/
     mkdir -p /run/htgate /var/log/nginx
-    htgate --config /tmp/htgate.toml >/tmp/htgate.log 2>&1 &
     docker-registry serve /tmp/registry.yml >/tmp/registry.log 2>&1 &
     nginx -t >/tmp/nginx-t 2>&1 || { cat /tmp/nginx-t; return 1; }
     nginx -g 'daemon off;' >/dev/null 2>&1 &
-    for _ in $(seq 100); do
-        if [ "$(curl -s -o /dev/null -w '%{http_code}' "https://$host/v2/")" = 401 ]; then
-            [ "$mode" = basic ] || curl -sf -o /dev/null "https://$host/auth/token?service=registry"
-            [ $? = 0 ] && return
-        fi
+    if ! curl -s -o /dev/null --retry 30 --retry-delay 1 --retry-connrefused http://127.0.0.1:5000/; then
+        cat /tmp/registry.log
+        return 1
+    fi
+    htgate=
+    start_htgate "$mode" 1000
+}
+
+# Anew, so that it remembers nobody; where one strike is enough, it has had that one.
+start_htgate() { # basic|tokens STRIKES
+    # shellcheck disable=SC2086 # none or one
+    kill $htgate 2>/dev/null && wait $htgate
+    htgate --config /tmp/htgate.toml --strikes "$2" >/tmp/htgate.log 2>&1 &
+    htgate=$!
+    local path=/v2/ want=401 number
+    [ "$1" = basic ] || path='/auth/token?service=registry'
+    [ "$2" != 1 ] || want=429
+    for number in $(seq 100); do
+        [ "$(curl -s -o /dev/null -w '%{http_code}' -u "nobody:$number" "https://$host$path")" = $want ] && return
         sleep 0.1
     done
-    echo "no 401 at https://$host/v2/"
-    cat /tmp/htgate.log /tmp/registry.log
+    echo "no $want at https://$host$path"
+    cat /tmp/htgate.log
     return 1
 }
 
@@ -246,6 +259,8 @@ situation() { # CLIENT SITUATION REPOSITORY
         anonymous) act "$1" pull '' "public/$3" ;;
         mount) mount_from_team "$1" "$3" ;;
         delete) act "$1" delete alice "team/$3" ;;
+        # The right password, which is not tried any more.
+        blocked) act "$1" pull alice "team/$3" ;;
     esac
 }
 
@@ -263,11 +278,15 @@ expected() { # CLIENT SITUATION MODE
         wrong-login-*-crane) echo ok ;;
         anonymous-basic-docker) echo "$unknown" ;;
         anonymous-*-*) echo ok ;;
+        # They wait for as long as Retry-After says, and print nothing.
+        blocked-basic-skopeo | blocked-basic-podman | blocked-basic-buildah) echo 'stopped while it waited' ;;
+        blocked-*) echo '429|toomanyrequests|TOOMANYREQUESTS|too many' ;;
         wrong-*) echo "$unknown" ;;
         # With tokens nobody is asked: whoever is nobody gets a token that grants nothing.
         no-password-tokens-* | no-right-*-tokens-*) echo "$refused|$unknown" ;;
         no-password-*) echo "$unknown" ;;
-        *) echo "$refused" ;;
+        no-right-*) echo "$refused" ;;
+        *) echo ok ;;
     esac
 }
 
@@ -281,13 +300,19 @@ head_row() {
 }
 
 row() { # CLIENT MODE
-    local situation code want said
+    local situation code want said limit
     printf '| %s | %s |' "$1" "$2"
     mkdir -p /tmp/context && cp /tmp/data1 /tmp/context/
     for situation in $SITUATIONS; do
         rm -rf /tmp/pulled*
-        timeout 60 bash -c '. "$0/clients.sh"; here=$0; situation "$1" "$2" "$3"' "$here" "$1" "$situation" "$1-$2" >/tmp/said 2>&1 </dev/null
+        limit=60
+        if [ "$situation" = blocked ]; then
+            limit=40
+            start_htgate "$2" 1 >>/tmp/wrong
+        fi
+        timeout $limit bash -c '. "$0/clients.sh"; here=$0; situation "$1" "$2" "$3"' "$here" "$1" "$situation" "$1-$2" >/tmp/said 2>&1 </dev/null
         code=$?
+        [ $code != 124 ] || echo 'stopped while it waited' >>/tmp/said
         said=$(tr -d '\r' </tmp/said | sed -E 's/\x1b\[[0-9;]*[A-Za-z]//g; s/sha256:[0-9a-f]*/sha256:…/g; s/^time="[^"]*" level=fatal msg=//; s/^(Error|ERROR|ctr|Error response from (daemon|registry)): //; s/registry.test/HOST/g' | grep -v '^$' | tail -n 1 | tr '|' '/' | cut -c 1-120)
         want=$(expected "$1" "$situation" "$2")
         if [ "$code" = 99 ]; then
@@ -302,5 +327,6 @@ row() { # CLIENT MODE
             fi
         fi
     done
+    start_htgate "$2" 1000 >>/tmp/wrong
     echo
 }

@@ -10,11 +10,17 @@ failed=0
 echo "== $suite: the package"
 dpkg -i /htgate.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 nginx -v 2>&1
+docker-registry --version
 set_up basic || exit 1
 sed 's/^/    /' /tmp/nginx-t
 
 echo "== $suite: the tests of nginx's answers"
-RUST_TEST_THREADS=3 "$1" nginx:: rules::requests auth::answers deploy::fabric deploy::ingress --skip auth_basic >/tmp/suite.log 2>&1
+skip=(--skip auth_basic)
+# They read in the log of registry 2.8 what it made of a request.
+docker-registry --version | grep -q ' 2\.' ||
+    skip+=(--skip whatever_is_allowed_is_what_the_registry_understands --skip so_it_is_where_nginx_drops_no_mounts)
+RUST_TEST_THREADS=3 "$1" nginx:: rules::requests auth::answers deploy::fabric deploy::ingress \
+    "${skip[@]}" >/tmp/suite.log 2>&1
 if tail -n 4 /tmp/suite.log | grep '^test result: ok'; then :; else
     grep -A 12 'panicked' /tmp/suite.log | head -n 60
     failed=1

@@ -4,6 +4,8 @@
 # of what they said is printed, and kept in target/matrix/SUITE.md.
 #
 # tests/matrix/matrix.sh [SUITE...]   (trixie and sid, where they can be had)
+#
+# REGISTRY   a registry's binary, instead of Debian's docker-registry
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 repository=$PWD
@@ -63,6 +65,10 @@ if [ "$(id -u)" != 0 ]; then
     echo 'Only root can make a Debian in a folder; type: sudo env PATH="$PATH" make test-matrix' >&2
     exit 1
 fi
+if [ -n "${REGISTRY:-}" ] && [ ! -x "$REGISTRY" ]; then
+    echo "REGISTRY=$REGISTRY is not a program; name a registry's binary, or leave it out" >&2
+    exit 1
+fi
 sh scripts/rust.sh
 sh scripts/install.sh debootstrap iproute2 nginx docker-registry
 mkdir -p "$kept"
@@ -71,8 +77,8 @@ target=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_BUILD_TARGET=$target RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static"
 suite_binary=$(cargo test --locked --no-run --test suite --message-format=json |
     sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -n 1)
-binary=${CARGO_TARGET_DIR:-target}/$target/debug/htgate
-HTGATE_BINARY=$binary HTGATE_PACKAGE_FOLDER=$kept/package sh scripts/package.sh >/dev/null
+strip -o "$kept/htgate" "${CARGO_TARGET_DIR:-target}/$target/debug/htgate"
+HTGATE_BINARY=$kept/htgate HTGATE_PACKAGE_FOLDER=$kept/package sh scripts/package.sh >/dev/null
 
 code=0
 [ $# -gt 0 ] || set -- trixie sid
@@ -84,6 +90,7 @@ for suite; do
     rm -rf --one-file-system "$kept/copy"
     cp -a --reflink=auto "$kept/$suite" "$kept/copy"
     cp "$kept"/package/htgate_*.deb "$kept/copy/htgate.deb"
+    if [ -n "${REGISTRY:-}" ]; then cp "$REGISTRY" "$kept/copy/usr/bin/docker-registry"; fi
     # Networks, mounts and processes of its own, which end with it.
     unshare --mount --pid --net --ipc --uts --fork --kill-child \
         tests/matrix/matrix.sh inside "$suite_binary" "$suite" | tee "$kept/$suite.out" || code=1
