@@ -206,6 +206,7 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     }
 
     check_connection(location, known);
+    check_wait(location);
 
     let what = "every header of a client reaches htgate";
     let statement = "proxy_pass_request_headers off";
@@ -265,6 +266,28 @@ fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str, bool)> {
     is_off.then_some((said.unwrap_or(upstream), remedy, said.is_some()))
 }
 
+/// Where there are several htgates, one that is frozen must not be waited for too long to ask another.
+fn check_wait(location: &mut HtgateLocation<'_>) {
+    let scope = location.scope;
+    let upstream = proxy_pass(scope).and_then(|(_, target)| target.upstream(scope));
+    let count = upstream.map_or(0, |upstream| upstream.own("server").count());
+    let wait = scope.effective("proxy_read_timeout");
+    let is_short = |said: &Directive| seconds(said.first()).is_none_or(|wait| wait <= LONGEST_WAIT);
+    if count > 1 && !wait.is_some_and(is_short) {
+        let said = wait.unwrap_or(scope.opener);
+        let what = format!("there are {count} htgates, and a frozen one is waited for too long");
+        let remedy = "write 'proxy_read_timeout 5s;', and start each with --queue-seconds 4";
+        location.tell(CheckRule::LongWait, said, &what, remedy);
+    }
+}
+
+/// Whole seconds, as nginx reads a time; nothing for one in other units.
+fn seconds(time: &str) -> Option<u64> {
+    time.strip_suffix('s').unwrap_or(time).parse().ok()
+}
+
+/// Seconds after which nginx still asks another one (`proxy_next_upstream_timeout` of the shipped files).
+const LONGEST_WAIT: u64 = 7;
 /// The first version that keeps connections open by default, with HTTP/1.1.
 const BY_DEFAULT: [u32; 3] = [1, 29, 7];
 /// The port of `--listen`, where nothing else is said.
@@ -306,6 +329,28 @@ mod tests {
             seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
             [CheckRule::NoGate]
         );
+    }
+
+    #[test]
+    fn several_that_are_waited_for() {
+        let several = "server unix:/x; server unix:/y;";
+        let rows = [
+            (several, "proxy_read_timeout 15s;", true),
+            (several, "proxy_read_timeout 15;", true),
+            (several, "", true),
+            (several, "proxy_read_timeout 5s;", false),
+            (several, "proxy_read_timeout 5000ms;", false),
+            ("server unix:/x;", "proxy_read_timeout 15s;", false),
+        ];
+        for (servers, line, expected) in rows {
+            let text = format!(
+                "upstream htgate {{ {servers} keepalive 1; }}\nserver {{ auth_request _q; \
+                 location = _q {{ internal; proxy_pass http://htgate/auth; {line} }} }}"
+            );
+            let seen = findings("site.conf", &text, &Known::default());
+            let is_seen = seen.iter().any(|it| it.rule == CheckRule::LongWait);
+            assert_eq!(is_seen, expected, "{servers} {line}");
+        }
     }
 
     #[test]

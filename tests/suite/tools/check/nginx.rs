@@ -152,15 +152,18 @@ fn several_htgates_are_in_order() {
     let folder = folder();
     let files = [&GATED[..], &["htgate-token.conf", "htgate-fleet.conf"]].concat();
     let include = format!("include {}/htgate-fleet.conf;", folder.path().display());
-    let output = nginx_prints(folder.path(), &files, |file, text| match file {
-        "htgate.conf" => text.replace("server unix:/run/htgate/htgate.sock;", &include),
-        "htgate-fleet.conf" => {
-            let over_tcp = text.replace("# server 192.0.2.11", "server 192.0.2.11");
-            assert_ne!(over_tcp, text);
-            over_tcp
-        }
-        _ => text.replace("proxy_read_timeout 15s;", "proxy_read_timeout 5s;"),
-    });
+    let fleet = |wait: &str| {
+        nginx_prints(folder.path(), &files, |file, text| match file {
+            "htgate.conf" => text.replace("server unix:/run/htgate/htgate.sock;", &include),
+            "htgate-fleet.conf" => {
+                let over_tcp = text.replace("# server 192.0.2.11", "server 192.0.2.11");
+                assert_ne!(over_tcp, text);
+                over_tcp
+            }
+            _ => text.replace("proxy_read_timeout 15s;", wait),
+        })
+    };
+    let output = fleet("proxy_read_timeout 5s;");
     let printed = said(&output);
     assert_eq!(
         printed.matches("\nserver unix:/run/htgate/htgate-").count(),
@@ -171,9 +174,18 @@ fn several_htgates_are_in_order() {
         "{printed}"
     );
     let path = folder.path().join("printed");
-    fs::write(&path, &output.stdout).unwrap();
-    let result = check(&["--nginx", &path.display().to_string()]);
-    assert_eq!(said(&result), "Errors: 0. Notes: 0.\n");
+    let told = |output: &Output| {
+        fs::write(&path, &output.stdout).unwrap();
+        said(&check(&["--nginx", &path.display().to_string()]))
+    };
+    assert_eq!(told(&output), "Errors: 0. Notes: 0.\n");
+    // Where the last step is forgotten.
+    let forgotten = told(&fleet("proxy_read_timeout 15s;"));
+    assert!(
+        forgotten.contains("a frozen one is waited for too long"),
+        "{forgotten}"
+    );
+    assert!(forgotten.ends_with("Errors: 0. Notes: 2.\n"), "{forgotten}");
 }
 
 /// A registry that checks tokens needs no gate before it, and its token endpoint none either.
