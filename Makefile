@@ -14,7 +14,7 @@ test:
 soak:
 	FLEET_ROUNDS=$${ROUNDS:-50} scripts/test.sh --test fleet -- --nocapture
 
-# `make run` on a bare Debian in target/fresh/, with and without a network (needs root)
+# `make run`, with and without a network, and `make test` on a bare Debian (SUITE=trixie; needs root)
 fresh:
 	scripts/fresh.sh
 

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # What a newcomer does: `make run` from a clean clone of what is committed here, in a Debian that
 # has make, certificates and this machine's Rust, and nothing else; until it answers, and once
-# more without a network. Only on Debian, and only for root. Says OK, or what failed.
+# more without a network; then `make test`. Only on Debian, and only for root. Says OK, or what
+# failed.
+#
+# SUITE=trixie scripts/fresh.sh   (by default the suite of this machine)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 folder=$PWD/target/fresh
-base=$folder/base
+base=$folder/$suite
 root=$folder/root
 
 if [ "${1:-}" != inside ]; then
@@ -25,11 +30,8 @@ fi
 if [ ! -e "$base" ]; then
     mkdir -p "$folder"
     rm -rf "$base.new"
-    # shellcheck source=/dev/null
-    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=$(apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' |
-        sed -n "s/^$release //p" | head -n 1)
-    debootstrap --variant=minbase --include=make,ca-certificates "$release" "$base.new" "$mirror" \
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
+    debootstrap --variant=minbase --include=make,ca-certificates "$suite" "$base.new" "$mirror" \
         >"$folder/debootstrap.log" || {
         echo "FAILED: debootstrap; see $folder/debootstrap.log" >&2
         exit 1
@@ -37,12 +39,16 @@ if [ ! -e "$base" ]; then
     mv "$base.new" "$base"
 fi
 cp -a "$base" "$root"
+# What unpacks layers remounts "/".
+mount --bind "$root" "$root"
 git clone -q --no-hardlinks . "$root/htgate"
 mkdir "$root/opt/rust"
 mount --bind "$(rustc --print sysroot)" "$root/opt/rust"
 mount -o remount,bind,ro "$root/opt/rust"
-mount --bind /dev "$root/dev"
+mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+for place in tmp run; do mount -t tmpfs none "$root/$place"; done
 # How this machine gets at crates and packages.
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
@@ -69,20 +75,25 @@ exit 1
 ANSWERS
 
 try() { # WHAT COMMAND...
-    echo "make run, $1 ..."
+    echo "$1 ..."
     shift
-    "$@" chroot "$root" env -i HOME=/home HTGATE_PORT=15043 \
-        PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin bash /answers || {
-        tail -n 30 "$root/log"
-        echo "FAILED: make run did not answer; above are the last lines that it printed" >&2
+    "$@" || {
+        tail -n 60 "$root/log"
+        echo "FAILED; above are the last lines that it printed" >&2
         exit 1
     }
 }
+# The network is this machine's, where somebody else may use a port that is named here.
+port=$((20000 + RANDOM % 10000))
+enter=(chroot "$root" env -i HOME=/home HTGATE_PORT=$port
+    PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin bash)
 # Puts a command where there is no network.
 alone() {
     # shellcheck disable=SC2016 # for the other shell
     unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"
 }
-try 'on a bare machine' env
-try 'without a network' alone
+try 'make run, on a bare machine' "${enter[@]}" /answers
+try 'make run, without a network' alone "${enter[@]}" /answers
+try 'make test' "${enter[@]}" -c 'make -C /htgate test >/log 2>&1 </dev/null'
+tail -n 5 "$root/log"
 echo OK

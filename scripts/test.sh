@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 sh scripts/rust.sh
 # rustc links with it.
 command -v cc >/dev/null || sh scripts/install.sh gcc libc6-dev
-sh scripts/install.sh nginx docker-registry skopeo apache2-utils wrk openssl curl procps \
-    systemd systemd-container debootstrap fail2ban groff-base prometheus python3-venv bindfs podman
+sh scripts/install.sh nginx docker-registry skopeo apache2-utils wrk openssl curl procps iproute2 \
+    git systemd systemd-container debootstrap fail2ban groff-base prometheus python3-venv bindfs podman
 # nginx and docker-registry are system programs; not every PATH has them.
 export PATH=$PATH:/usr/sbin
 

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FAILED, code, complain, line};
 use crate::config::{Config, Settings};
@@ -56,25 +56,25 @@ fn serve(config: Config, handover: Handover, metrics: Arc<Metrics>) -> Result<()
     if let Err(error) = process::raise_open_files() {
         log::warn!("the limit of open files stays as it is: {error}");
     }
-    let server = Server::load(config, metrics)?;
-    let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
     actix_web::rt::System::new().block_on(async {
-        reload_on_hangup(server.trigger()).map_err(cannot_serve)?;
+        // Until it is caught it ends the process: what comes while the files are read must not.
+        let hangup = signal(SignalKind::hangup()).map_err(cannot_serve)?;
+        let server = Server::load(config, metrics)?;
+        reload_on_hangup(hangup, server.trigger());
         let stop = stop_signal().map_err(cannot_serve)?;
+        let listeners = Listener::open(&addresses, mode, group.as_deref(), handover)?;
         server.run(listeners, stop).await
     })
 }
 
 /// SIGHUP asks for a reload.
-fn reload_on_hangup(trigger: Trigger) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+fn reload_on_hangup(mut hangup: Signal, trigger: Trigger) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
             log::info!("SIGHUP: reading the files again");
             trigger.pull();
         }
     });
-    Ok(())
 }
 
 /// Completes at the first SIGTERM or SIGINT.

@@ -19,7 +19,7 @@ use self::settings::WatchMode;
 pub(crate) use self::settings::{MOST_THREADS, Settings, number};
 pub(crate) use self::tools::{LimitOptions, UsersFile};
 use crate::files::reload::Sources;
-use crate::files::stable_read::read_stable;
+use crate::files::stable_read::read_first;
 use crate::hash::Limits;
 use crate::http::Realm;
 use crate::judge::JudgeSettings;
@@ -227,7 +227,7 @@ type File = (Settings, Rules, Option<token::TokenSettings>);
 
 fn parse(path: &Path) -> Result<Settings, ConfigError> {
     let fault = |fault| ConfigError::File(path.display().to_string(), fault);
-    let text = read_stable(path, |_| false, &|| ()).map_err(fault)?.bytes;
+    let text = read_first(path).map_err(fault)?.bytes;
     Settings::parse(&text).map_err(fault)
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::Fault;
 
@@ -39,6 +39,15 @@ impl Fingerprint {
     /// Whether both are the same file, whatever its content is now.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.identity == other.identity
+    }
+
+    /// Whether its last change was long ago. A time in the future is no time.
+    fn is_at_rest(&self) -> bool {
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        [self.modified, self.changed].iter().all(|(seconds, _)| {
+            let then = u64::try_from(*seconds).map(Duration::from_secs);
+            then.is_ok_and(|then| now.checked_sub(then).is_some_and(|age| age > LONG_AGO))
+        })
     }
 
     /// Whether only its owner, and root, can read it.
@@ -94,6 +103,16 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
 /// Reads the file as it is at this moment, stable or not.
 pub(crate) fn read(path: &Path) -> Result<Reading, Fault> {
     read_open(path, &|| ()).map(|(_, reading)| reading)
+}
+
+/// Reads the file when nothing is known of it yet. One reading counts if by its times nobody has
+/// touched the file lately. Clocks can err: what stays in force must be read once more later.
+pub(crate) fn read_first(path: &Path) -> Result<Reading, Fault> {
+    let reading = read(path)?;
+    if reading.fingerprint.is_at_rest() && look(path)? == reading.fingerprint {
+        return Ok(reading);
+    }
+    read_stable(path, |_| false, &|| ())
 }
 
 /// Reads the file when two readings agree. A content that `looks_begun` may be a write that has
@@ -244,6 +263,8 @@ pub(crate) const QUIET: Duration = Duration::from_millis(50);
 const BRIEF_QUIET: Duration = Duration::from_millis(10);
 /// A file that looks as if a program had only begun to write it must stay so for this long.
 const BEGUN_QUIET: Duration = Duration::from_secs(1);
+/// No program takes this long to write users, and clocks seldom differ by it.
+const LONG_AGO: Duration = Duration::from_secs(60);
 const USUAL_WAIT: Duration = Duration::from_secs(1);
 /// After this time the file counts as unstable, and is tried again at the next look.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -282,6 +303,35 @@ mod tests {
         let start = Instant::now();
         assert_eq!(read_stable(&path, is_blank, &|| ()).unwrap().bytes, b"\n");
         assert!(start.elapsed() >= BEGUN_QUIET);
+    }
+
+    #[test]
+    fn only_a_file_at_rest_is_read_once() {
+        let now = UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        fs::write(&path, "line\n").unwrap();
+        let fresh = look(&path).unwrap();
+        assert!(!fresh.is_at_rest());
+        for (modified, changed, expected) in [
+            (now - 100, now - 100, true),
+            (now - 100, now - 10, false),
+            (now - 10, now - 100, false),
+            (now - 100, now + 100, false),
+            (now + 100, now - 100, false),
+            (0, 0, true),
+            (-1, -1, false),
+        ] {
+            let seen = Fingerprint {
+                modified: (modified, 0),
+                changed: (changed, 0),
+                ..fresh
+            };
+            assert_eq!(seen.is_at_rest(), expected, "{modified} {changed}");
+        }
+        let start = Instant::now();
+        assert_eq!(read_first(&path).unwrap().bytes, b"line\n");
+        assert!(start.elapsed() >= QUIET, "it was changed just now");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use std::io;
 
-use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
+use thread_priority::unix::{
+    set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
+};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
 /// Gives the calling thread only the time that every other thread of the machine leaves.
@@ -13,6 +15,12 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 /// Lowering a priority needs no privilege.
 pub(crate) fn lower() -> io::Result<()> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
-        .map_err(|error| io::Error::other(format!("{error:?}")))
+    match set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+        // Besides, the crate sets the nice value to 0, which a process that was started with another
+        // may not do. It means nothing to an idle thread.
+        Err(error) if thread_schedule_policy().ok() != Some(idle) => {
+            Err(io::Error::other(format!("{error:?}")))
+        }
+        _ => Ok(()),
+    }
 }

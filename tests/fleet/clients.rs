@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use crate::scene::{Fleet, WARM};
-use crate::support::{Connection, Response, Target, another_address, authorization};
+use crate::scene::WARM;
+use crate::support::{
+    Connection, Nginx, Registry, Response, Target, another_address, authorization,
+};
 use crate::tally::Tally;
 
 /// All clients of one nginx.
@@ -26,11 +28,16 @@ pub(crate) struct Clients<'t> {
 pub(crate) struct UntilDropped<'c>(&'c AtomicBool);
 
 impl<'t> Clients<'t> {
-    /// The clients of this fleet, which count what they see in these tallies.
-    pub(crate) fn of(fleet: &Fleet, cold: usize, tallies: &'t [Tally]) -> Self {
+    /// The clients of this nginx and registry, which count what they see in these tallies.
+    pub(crate) fn of(
+        nginx: &Nginx,
+        registry: &Registry,
+        cold: usize,
+        tallies: &'t [Tally],
+    ) -> Self {
         Self {
-            target: fleet.nginx.target(),
-            digest: fleet.registry.fill("app", CONTENT),
+            target: nginx.target(),
+            digest: registry.fill("app", CONTENT),
             cold,
             next_cold: AtomicUsize::new(0),
             tallies,

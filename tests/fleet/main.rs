@@ -21,9 +21,11 @@ mod support;
 
 mod clients;
 mod scene;
+mod single;
 mod tally;
 
 use std::env;
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,8 @@ use scene::{Fleet, Treatment};
 use support::{Response, authorization, check_refusal, eventually};
 use tally::Tally;
 
-// Side by side, for most of the time they wait.
+/// The tests run side by side, for most of the time they wait; but one wants the machine for itself.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 #[test]
 fn one_that_is_gone_is_not_missed() {
@@ -52,6 +55,7 @@ fn one_that_freezes_is_waited_for_once() {
 /// Nobody answers: clients hear so within 15 s, and when to come again.
 #[test]
 fn all_away_is_a_503() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let mut fleet = Fleet::start(100);
     let good = authorization("warm0", "secret");
     let ask = |fleet: &Fleet| fleet.nginx.ask("GET /file", &[&good]);
@@ -91,10 +95,11 @@ fn check_away(response: &Response) {
 }
 
 fn campaign(treatments: &[Treatment]) {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let cold = 2_000 * rounds();
     let mut fleet = Fleet::start(cold);
     let tallies: Vec<_> = treatments.iter().map(|_| Tally::default()).collect();
-    let clients = Clients::of(&fleet, cold, &tallies);
+    let clients = Clients::of(&fleet.nginx, &fleet.registry, cold, &tallies);
     let start = Instant::now();
     thread::scope(|scope| {
         // A campaign that fails must not leave its clients running: the scope would wait for ever.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -145,26 +145,31 @@ impl Fleet {
 
 /// The shipped files, as docs/fleet.md says to change them.
 fn http(gates: &[Gate], tcp: &str, registry: &Registry) -> String {
-    let mut servers = fs::read_to_string(repository("nginx/htgate-fleet.conf")).unwrap();
-    for (place, gate) in gates.iter().enumerate() {
+    let shipped = |place: usize| format!("unix:/run/htgate/htgate-{}.sock ", place + 1);
+    let fleet = fs::read_to_string(repository("nginx/htgate-fleet.conf")).unwrap();
+    let mut fleet = change(&fleet, "# server unix:", "server unix:");
+    for (place, gate) in gates.iter().enumerate().skip(1) {
         let address = match place {
             TCP => tcp.to_owned(),
             _ => format!("unix:{}", gate.socket().display()),
         };
-        let shipped = format!("server unix:/run/htgate/htgate-{}.sock ", place + 1);
-        servers = change(&servers, &shipped, &format!("server {address} "));
+        fleet = change(&fleet, &shipped(place), &format!("{address} "));
     }
-    let http = registry.behind(Path::new("/the.sock"));
-    let http = change(&http, "server unix:/the.sock;", &servers);
+    let http = registry.behind(&gates[0].socket());
+    let http = change(&http, "keepalive 32;", &format!("{fleet} keepalive 32;"));
     let http = change(&http, "proxy_read_timeout 15s;", "proxy_read_timeout 5s;");
-    // Clients say which address they have, and something is light.
+    with_a_file(&http)
+}
+
+/// Clients say which address they have, and something is light.
+pub(crate) fn with_a_file(http: &str) -> String {
     let site = "set_real_ip_from unix:; real_ip_header X-Client;
         location = /file { root {folder}/www; }
         location /v2/ {";
-    change(&http, "location /v2/ {", site)
+    change(http, "location /v2/ {", site)
 }
 
-fn users(cold: usize) -> String {
+pub(crate) fn users(cold: usize) -> String {
     let one = line("NAME", "secret", COST);
     let names = (0..WARM).map(|n| format!("warm{n}"));
     let names = names.chain((0..cold).map(|n| format!("cold{n}")));

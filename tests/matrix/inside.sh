@@ -14,7 +14,7 @@ set_up basic || exit 1
 sed 's/^/    /' /tmp/nginx-t
 
 echo "== $suite: the tests of nginx's answers"
-RUST_TEST_THREADS=3 "$1" nginx:: rules::requests auth::answers --skip auth_basic >/tmp/suite.log 2>&1
+RUST_TEST_THREADS=3 "$1" nginx:: rules::requests auth::answers deploy::fabric deploy::ingress --skip auth_basic >/tmp/suite.log 2>&1
 if tail -n 4 /tmp/suite.log | grep '^test result: ok'; then :; else
     grep -A 12 'panicked' /tmp/suite.log | head -n 60
     failed=1

@@ -7,6 +7,7 @@ use super::syntax::Directive;
 use super::upstream::{Backend, backends, proxy_pass};
 use super::{Known, Site, before, error_page};
 use crate::Fault;
+use crate::request::Front;
 
 /// The `auth_request` that is asked before a level is entered.
 pub(super) fn asks(scope: Scope<'_>) -> Option<&Directive> {
@@ -206,18 +207,33 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     }
 
     check_connection(location, known);
-    check_wait(location);
+    location.check_wait();
 
     let what = "every header of a client reaches htgate";
     let statement = "proxy_pass_request_headers off";
     location.want(CheckRule::ClientHeaders, statement, what);
-    location.check_header("X-Real-IP", "$remote_addr");
-    location.check_header("X-Original-Method", "$request_method");
-    location.check_header("X-Original-URI", "$request_uri");
+    let fields: &[(&str, &str)] = match known.front {
+        Front::Nginx | Front::IngressNginx => &[
+            ("X-Real-IP", "$remote_addr"),
+            ("X-Original-Method", "$request_method"),
+            ("X-Original-URI", "$request_uri"),
+        ],
+        Front::GatewayFabric => &[("Method", "$request_method"), ("Path", "$request_uri")],
+    };
+    for (name, value) in fields {
+        location.check_header(name, value);
+    }
     location.check_header("Authorization", "$http_authorization");
     location.check_header("User-Agent", "$http_user_agent");
     if known.has_repositories {
-        location.check_header("X-Original-Content-Type", "$htgate_content_type");
+        match known.front {
+            Front::Nginx => {
+                location.check_header("X-Original-Content-Type", "$htgate_content_type");
+            }
+            // The controller passes all of a client's headers on.
+            Front::IngressNginx => {}
+            Front::GatewayFabric => location.check_header("Content-Type", "$http_content_type"),
+        }
     }
     if !known.servers.is_empty() {
         location.check_header("X-Original-Server", "$server_name");
@@ -266,28 +282,6 @@ fn no_keepalive(scope: Scope<'_>) -> Option<(&Directive, &'static str, bool)> {
     is_off.then_some((said.unwrap_or(upstream), remedy, said.is_some()))
 }
 
-/// Where there are several htgates, one that is frozen must not be waited for too long to ask another.
-fn check_wait(location: &mut HtgateLocation<'_>) {
-    let scope = location.scope;
-    let upstream = proxy_pass(scope).and_then(|(_, target)| target.upstream(scope));
-    let count = upstream.map_or(0, |upstream| upstream.own("server").count());
-    let wait = scope.effective("proxy_read_timeout");
-    let is_short = |said: &Directive| seconds(said.first()).is_none_or(|wait| wait <= LONGEST_WAIT);
-    if count > 1 && !wait.is_some_and(is_short) {
-        let said = wait.unwrap_or(scope.opener);
-        let what = format!("there are {count} htgates, and a frozen one is waited for too long");
-        let remedy = "write 'proxy_read_timeout 5s;', and start each with --queue-seconds 4";
-        location.tell(CheckRule::LongWait, said, &what, remedy);
-    }
-}
-
-/// Whole seconds, as nginx reads a time; nothing for one in other units.
-fn seconds(time: &str) -> Option<u64> {
-    time.strip_suffix('s').unwrap_or(time).parse().ok()
-}
-
-/// Seconds after which nginx still asks another one (`proxy_next_upstream_timeout` of the shipped files).
-const LONGEST_WAIT: u64 = 7;
 /// The first version that keeps connections open by default, with HTTP/1.1.
 const BY_DEFAULT: [u32; 3] = [1, 29, 7];
 /// The port of `--listen`, where nothing else is said.
@@ -329,28 +323,6 @@ mod tests {
             seen.iter().map(|it| it.rule).collect::<Vec<_>>(),
             [CheckRule::NoGate]
         );
-    }
-
-    #[test]
-    fn several_that_are_waited_for() {
-        let several = "server unix:/x; server unix:/y;";
-        let rows = [
-            (several, "proxy_read_timeout 15s;", true),
-            (several, "proxy_read_timeout 15;", true),
-            (several, "", true),
-            (several, "proxy_read_timeout 5s;", false),
-            (several, "proxy_read_timeout 5000ms;", false),
-            ("server unix:/x;", "proxy_read_timeout 15s;", false),
-        ];
-        for (servers, line, expected) in rows {
-            let text = format!(
-                "upstream htgate {{ {servers} keepalive 1; }}\nserver {{ auth_request _q; \
-                 location = _q {{ internal; proxy_pass http://htgate/auth; {line} }} }}"
-            );
-            let seen = findings("site.conf", &text, &Known::default());
-            let is_seen = seen.iter().any(|it| it.rule == CheckRule::LongWait);
-            assert_eq!(is_seen, expected, "{servers} {line}");
-        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::collections::HashSet;
 
 use super::{CheckRule, Finding};
 use crate::Fault;
+use crate::request::Front;
 use scope::{Scope, ScopeTree};
 use syntax::Directive;
 
@@ -28,6 +29,8 @@ use syntax::Directive;
 pub(crate) struct Known {
     /// The version of nginx: major, minor, patch.
     pub version: Option<[u32; 3]>,
+    /// What asks htgate: each front sends other headers.
+    pub front: Front,
     /// Whether rules say what may be done in a registry, so that types of uploads count.
     pub has_repositories: bool,
     /// The servers that rules name.

@@ -223,7 +223,7 @@ fn planted_faults() {
         ),
         (
             HTTP,
-            "unix:/run/htgate/htgate.sock;\n    #",
+            "unix:/run/htgate/htgate.sock fail_timeout=1s;\n    #",
             "192.168.1.2:8080;\n    #",
             Rule::OpenPort,
             "192.168.1.2",

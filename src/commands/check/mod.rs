@@ -68,9 +68,10 @@ fn look(options: &Options) -> Result<Report, String> {
     };
     if let Some(loaded) = look_at_settings(options, findings) {
         let access = &loaded.rules.access;
-        // The other fronts send what they send by themselves.
-        if loaded.settings.front() == Front::Nginx {
-            known.has_repositories = access.has_repositories();
+        known.front = loaded.settings.front();
+        known.has_repositories = access.has_repositories();
+        // The other fronts send none.
+        if known.front == Front::Nginx {
             known.servers = access.servers().into_iter().map(str::to_owned).collect();
         }
         if is_asked {

@@ -12,7 +12,7 @@ use crate::check::users::{FormatRow, lines};
 use crate::check::{CheckRule, Finding};
 use crate::commands::MOST_LINES;
 use crate::config::Loaded;
-use crate::files::stable_read::read_stable;
+use crate::files::stable_read::read_first;
 use crate::hash::{DecoySeed, Decoys, Kind};
 use crate::htpasswd::{self, Users};
 
@@ -22,7 +22,7 @@ pub(super) fn look(loaded: &Loaded, config: &str, report: &mut Report) {
         return;
     };
     let file = path.display().to_string();
-    let bytes = match read_stable(path, |_| false, &|| ()) {
+    let bytes = match read_first(path) {
         Ok(reading) => reading.bytes,
         Err(error) => {
             report

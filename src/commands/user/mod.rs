@@ -14,7 +14,7 @@ use self::options::{NamedUser, NewPassword, UsersOptions, VerifyOptions};
 use super::{FAILED, MOST_LINES, complain, print};
 use crate::Fault;
 use crate::files::replace::{Absent, replace};
-use crate::files::stable_read::read_stable;
+use crate::files::stable_read::read_first;
 use crate::hash::{BCRYPT_SALT, Bcrypt};
 use crate::htpasswd::{self, EditError, LineErrors, Name, Users, lines, odd};
 
@@ -170,7 +170,7 @@ fn read(path: &Path, options: &UsersOptions) -> Result<(Vec<u8>, Users, LineErro
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let reading = read_stable(path, |_| false, &|| ());
+    let reading = read_first(path);
     let reading = reading.map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(reading.bytes)
 }

@@ -28,7 +28,8 @@ impl Source {
     /// Reads a file for the first time, which must succeed. A secret one must not be readable for
     /// other users, now and later.
     pub(super) fn open(path: PathBuf, is_secret: bool) -> Result<(Self, Vec<u8>), String> {
-        let reading = read(&path, is_secret, |_| false, &|| ())
+        // What one reading got wrong is mended by the next, which comes while it is not sure.
+        let reading = read(&path, is_secret, stable_read::read_first)
             .map_err(|fault| format!("{}: {fault}", path.display()))?;
         let source = Self {
             path,
@@ -60,8 +61,11 @@ impl Source {
         let step = || asking.answered();
         let seen = match stable_read::look(&self.path) {
             Ok(seen) if !force && self.is_sure && seen == self.fingerprint => Ok((seen, None)),
-            _ => read(&self.path, self.is_secret, looks_begun, &step)
-                .map(|reading| (reading.fingerprint, Some(reading))),
+            _ => {
+                let read_stable = |path: &Path| stable_read::read_stable(path, looks_begun, &step);
+                read(&self.path, self.is_secret, read_stable)
+                    .map(|reading| (reading.fingerprint, Some(reading)))
+            }
         };
         drop(asking);
         match seen {
@@ -119,14 +123,13 @@ impl Source {
 fn read(
     path: &Path,
     is_secret: bool,
-    looks_begun: impl Fn(&[u8]) -> bool,
-    step: &dyn Fn(),
+    read: impl FnOnce(&Path) -> Result<Reading, Fault>,
 ) -> Result<Reading, Fault> {
     // Before and after: it may be another file by then.
     if is_secret && !stable_read::look(path)?.is_private() {
         return Err(stable_read::exposed());
     }
-    let reading = stable_read::read_stable(path, looks_begun, step)?;
+    let reading = read(path)?;
     if is_secret && !reading.fingerprint.is_private() {
         return Err(stable_read::exposed());
     }

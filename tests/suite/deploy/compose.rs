@@ -60,8 +60,8 @@ fn docker_works_with_compose() {
     });
     assert_eq!(status("testuser:testpassword"), "200");
 
-    // htgate restarts alone, and nginx finds it again.
-    run(&mut compose.command(&["restart", "htgate"]));
+    // Both restart, and nginx finds them again.
+    run(&mut compose.command(&["restart", "htgate", "htgate-2"]));
     eventually("all is well again", Duration::from_secs(20), || {
         status("testuser:testpassword") == "200"
     });
@@ -128,7 +128,7 @@ fn rules_and_a_renewed_certificate_reach_compose() {
 
     let rules = "[[access]]\nusers = ['*']\nrepositories = ['team/**']\nactions = ['pull']\n";
     fs::write(compose.path("users/htgate.toml"), rules).unwrap();
-    run(&mut compose.command(&["restart", "htgate"]));
+    run(&mut compose.command(&["restart", "htgate", "htgate-2"]));
     eventually("the rules are in force", Duration::from_secs(20), || {
         (read("team/app"), read("secret/app")) == ("404".to_owned(), "403".to_owned())
     });

@@ -1,11 +1,11 @@
-//! The manifests, held against Kubernetes' own schemas and against what they promise.
+//! The manifests, checked against Kubernetes' own schemas and against what they promise.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{attempt, folder, repository, run, said, skip};
-use serde_json::Value;
+use crate::support::{attempt, folder, repository, run, said, skip, yaml};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// It carries the schemas of the Kubernetes releases from 1.25 to its own.
@@ -84,14 +84,13 @@ fn manifests_are_what_kubernetes_understands_and_promise_what_they_say() {
         assert_eq!(python.faults(release, &manifests()), None, "{release}");
     }
     for file in manifests() {
-        for object in python.objects(&file) {
-            if object["kind"] == "Deployment" {
-                check_pod(&object["spec"]["template"]["spec"]);
-                let labels = &object["spec"]["template"]["metadata"]["labels"];
-                assert_eq!(&object["spec"]["selector"]["matchLabels"], labels);
-            }
-        }
-        check_references(&python.objects(&file));
+        // The other tests read them without Python.
+        let objects = python.objects(&file);
+        assert_eq!(
+            objects,
+            yaml::objects(&fs::read_to_string(&file).unwrap()),
+            "{file}"
+        );
     }
     // The validator would find a word that is wrong.
     let wrong = python.folder.path().join("wrong.yaml");
@@ -103,6 +102,126 @@ fn manifests_are_what_kubernetes_understands_and_promise_what_they_say() {
     .unwrap();
     let faults = python.faults(RELEASES[1], &[wrong.display().to_string()]);
     assert!(faults.expect("a fault").contains("readOnlyFilesystem"));
+}
+
+#[test]
+fn pods_are_confined_spread_and_found_by_their_services() {
+    let mut deployments = 0;
+    for file in manifests() {
+        let objects = yaml::objects(&fs::read_to_string(&file).unwrap());
+        for object in objects
+            .iter()
+            .filter(|object| object["kind"] == "Deployment")
+        {
+            deployments += 1;
+            check_pod(&object["spec"]["template"]["spec"]);
+            let labels = &object["spec"]["template"]["metadata"]["labels"];
+            assert_eq!(&object["spec"]["selector"]["matchLabels"], labels);
+            let spread = &object["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
+            assert_eq!(&spread["labelSelector"]["matchLabels"], labels, "{file}");
+            let mut budgets = objects.iter();
+            let budget = budgets.find(|object| object["kind"] == "PodDisruptionBudget");
+            let budget = &budget.unwrap_or_else(|| panic!("{file}: no budget"))["spec"];
+            assert_eq!(&budget["selector"]["matchLabels"], labels, "{file}");
+            assert_eq!(object["spec"]["replicas"], 2, "{file}: one may be away");
+        }
+        check_references(&objects);
+    }
+    assert_eq!(deployments, 2);
+}
+
+/// Who may connect to htgate and to the registry: each front says for itself, and what htgate is then
+/// told to be behind.
+#[test]
+fn each_front_lets_itself_in_and_says_what_it_is() {
+    let objects = |file: &str| {
+        let path = repository("kubernetes").join(file);
+        yaml::objects(&fs::read_to_string(path).unwrap())
+    };
+    let name = "app.kubernetes.io/name";
+    let gateway = json!({"podSelector": {"matchLabels": {
+        "gateway.networking.k8s.io/gateway-name": "registry"}}});
+    let namespace = |of: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": of}}});
+    let rows = [
+        (
+            "htgate.yaml",
+            "htgate",
+            "http".into(),
+            namespace("monitoring"),
+        ),
+        ("gateway.yaml", "htgate", "http".into(), gateway.clone()),
+        ("gateway.yaml", "registry", json!(5000), gateway),
+        (
+            "ingress-nginx.yaml",
+            "htgate",
+            "http".into(),
+            namespace("ingress-nginx"),
+        ),
+        (
+            "ingress-nginx.yaml",
+            "registry",
+            json!(5000),
+            namespace("ingress-nginx"),
+        ),
+        (
+            "nginx-pod.yaml",
+            "registry",
+            json!(5000),
+            json!({"podSelector": {"matchLabels": {name: "registry-gate"}}}),
+        ),
+    ];
+    let mut policies = 0;
+    for (file, pods, port, from) in &rows {
+        let objects = objects(file);
+        let mut of_pods = objects.iter().filter(|object| {
+            object["kind"] == "NetworkPolicy"
+                && object["spec"]["podSelector"]["matchLabels"] == json!({name: pods})
+        });
+        let policy = &of_pods.next().unwrap_or_else(|| panic!("{file}: {pods}"))["spec"];
+        assert_eq!(of_pods.next(), None, "{file}");
+        assert_eq!(
+            policy["ingress"],
+            json!([{"from": [from], "ports": [{"port": port}]}])
+        );
+        policies += 1;
+    }
+    let all = manifests();
+    let all = all
+        .iter()
+        .flat_map(|file| yaml::objects(&fs::read_to_string(file).unwrap()));
+    let all: Vec<Value> = all.collect();
+    let written = all
+        .iter()
+        .filter(|object| object["kind"] == "NetworkPolicy");
+    assert_eq!(written.count(), policies);
+    // The label is the Gateway's name.
+    let gateways = all.iter().filter(|object| object["kind"] == "Gateway");
+    let gateways: Vec<_> = gateways.map(|object| &object["metadata"]["name"]).collect();
+    assert_eq!(gateways, ["registry"]);
+
+    for (file, front) in [
+        ("external-auth.yaml", "gateway-fabric"),
+        ("snippets.yaml", "nginx"),
+        ("ingress-nginx.yaml", "ingress-nginx"),
+    ] {
+        let objects = objects(file);
+        let map = objects
+            .iter()
+            .find(|object| object["kind"] == "ConfigMap")
+            .unwrap();
+        assert_eq!(map["metadata"]["name"], "htgate-front", "{file}");
+        assert_eq!(map["data"], json!({"front": front}), "{file}");
+    }
+    let htgate = objects("htgate.yaml");
+    let deployment = htgate
+        .iter()
+        .find(|object| object["kind"] == "Deployment")
+        .unwrap();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let mut environment = container["env"].as_array().unwrap().iter();
+    let front = environment.find(|variable| variable["name"] == "HTGATE_FRONT");
+    let front = &front.unwrap()["valueFrom"]["configMapKeyRef"];
+    assert_eq!(front, &json!({"name": "htgate-front", "key": "front"}));
 }
 
 /// Containers that may do nothing more than they must.

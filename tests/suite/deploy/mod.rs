@@ -3,6 +3,7 @@
 mod bans;
 mod compose;
 mod compose_token;
+mod fabric;
 mod fail2ban;
 mod fresh;
 mod ingress;
@@ -10,4 +11,6 @@ mod kubernetes;
 mod monitoring;
 mod package;
 mod prepare;
+mod recreate;
+mod swarm;
 mod systemd;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh [NGINX-TAG [REGISTRY-TAG]]: makes stand-ins for the images nginx and registry out of
-# this system's packages, for machines that cannot pull. No shell is in them.
+# this system's packages, for machines that cannot pull. The one of nginx has the programs of its health check, too.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 nginx_tag=${1:-htgate-test-nginx}
@@ -28,8 +28,10 @@ image() {
 
 # What the official image's users rely on: its user, its nginx.conf, its logs.
 root=$folder/nginx/root
-mkdir -p "$root"/{etc/nginx/conf.d,run,var/lib/nginx,var/log/nginx}
-add_program "$root" "$(command -v nginx)"
+mkdir -p "$root"/{etc/nginx/conf.d,run,tmp,var/lib/nginx,var/log/nginx}
+for program in nginx dash getent cmp mv sed sort; do add_program "$root" "$(command -v $program)"; done
+mkdir -p "$root/bin"
+ln -s "$(command -v dash)" "$root/bin/sh"
 cp /etc/nginx/mime.types "$root/etc/nginx/"
 ln -s /dev/stdout "$root/var/log/nginx/access.log"
 ln -s /dev/stderr "$root/var/log/nginx/error.log"

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use super::clients::{check, registry};
-use crate::support::{Native, Skopeo, attempt, image, is_root, run, skip};
+use super::clients::registry;
+use crate::support::{Native, Skopeo, attempt, check_client, image, is_root, run, skip};
 
 /// Clients begin an upload with a POST that has no Content-Type. nginx says so, and none of them is
 /// taken for a form. (docker and skopeo push above.)
@@ -40,13 +40,13 @@ fn podman_pushes_what_the_rules_say() {
     };
     let tar = tar(work.path());
     let name = format!("{}/pusher/podman:1", native.registry());
-    check(&podman(&["import", &tar, &name]), true, "");
+    check_client(&podman(&["import", &tar, &name]), true, "");
     let push = |user: &str, name: &str| {
         let credentials = format!("{user}:secret");
         podman(&["push", "--tls-verify=false", "--creds", &credentials, name])
     };
-    check(&push("reader", &name), false, "");
-    check(&push("pusher", &name), true, "");
+    check_client(&push("reader", &name), false, "");
+    check_client(&push("pusher", &name), true, "");
     check_begun(&native, "/v2/pusher/podman/");
     native.stop();
 }
@@ -121,9 +121,9 @@ fn containerd_pushes_what_the_rules_say() {
     containerd.kill().unwrap();
     containerd.wait().unwrap();
     for done in [&imported, &pushed, &team, &fetched, &tagged, &moved] {
-        check(done, true, "");
+        check_client(done, true, "");
     }
-    check(&refused, false, "");
+    check_client(&refused, false, "");
     check_begun(&native, "/v2/pusher/ctr/");
     let log = native.read("logs/access.log");
     let is_mount = |line: &&str| {

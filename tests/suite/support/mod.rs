@@ -19,6 +19,7 @@ mod nginx;
 mod patience;
 mod registry;
 mod skopeo;
+pub mod yaml;
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;
@@ -40,7 +41,7 @@ pub use self::native::{Native, free_port};
 pub use self::nginx::{INCLUDED, Nginx, authorization, check_refusal, gated, shipped};
 pub use self::patience::{EVENTS, POLL, both_ways};
 pub use self::registry::{RULES, Registry, Understood, send};
-pub use self::skopeo::Skopeo;
+pub use self::skopeo::{Skopeo, check_client};
 
 /// A temporary folder that nginx's workers can enter.
 pub fn folder() -> TempDir {
@@ -123,7 +124,9 @@ pub const PACKAGES: &[(&str, &[&str])] = &[
     ("debootstrap", &["debootstrap"]),
     ("docker-registry", &["docker-registry"]),
     ("fail2ban", &["fail2ban-client", "fail2ban-regex"]),
+    ("git", &["git"]),
     ("groff-base", &["groff"]),
+    ("iproute2", &["ip", "ss"]),
     ("nginx", &["nginx"]),
     ("openssl", &["openssl"]),
     ("podman", &["podman"]),

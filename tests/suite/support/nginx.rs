@@ -115,11 +115,12 @@ impl Drop for Nginx {
     }
 }
 
-/// A shipped nginx file, with the socket of htgate in its place, and the includes of
-/// the others replaced by the text of those files.
+/// A shipped nginx file, with the socket of htgate in its place and no other htgate, and the includes
+/// of the others replaced by the text of those files.
 pub fn shipped(file: &str, socket: &Path) -> String {
     let read = |file: &str| fs::read_to_string(repository(&format!("nginx/{file}"))).unwrap();
     let mut text = read(file).replace("/run/htgate/htgate.sock", &socket.display().to_string());
+    text = text.replace("include /etc/nginx/htgate-fleet*.conf;", "");
     for included in INCLUDED {
         let include = format!("include /etc/nginx/{included};");
         text = text.replace(&include, &read(included));

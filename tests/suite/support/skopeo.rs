@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use super::attempt;
+use super::{attempt, said};
 
 /// skopeo for one registry, which calls itself what it is called by users whose password is
 /// `secret`. What other tests did changes nothing.
@@ -75,4 +75,14 @@ impl Skopeo {
             None => place.to_owned(),
         }
     }
+}
+
+/// Whether a client ended well, and said one of these, with a bar between them: what a refusal is
+/// called depends on the version.
+pub fn check_client(output: &Output, good: bool, words: &str) {
+    let text = said(output);
+    assert_eq!(output.status.success(), good, "{text}");
+    let is_said = words.split('|').any(|words| text.contains(words));
+    assert!(is_said, "{words} is not in {text}");
+    assert!(!text.contains("invalid character"), "{text}");
 }

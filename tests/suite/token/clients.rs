@@ -1,12 +1,13 @@
 //! Real clients: curl, skopeo and the Docker engine, through the real nginx.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::{
-    Docker, Gate, Nginx, RULES, Registry, Skopeo, attempt, free_port, image, repository, run, said,
+    Docker, Gate, Nginx, RULES, Registry, Skopeo, attempt, check_client, free_port, image,
+    repository, run, said,
 };
 use crate::token::scene::{SERVICE, configure, prepare, start, uri};
 
@@ -77,13 +78,6 @@ impl House {
     }
 }
 
-fn check(output: &Output, good: bool, expected: &str) {
-    let text = said(output);
-    assert_eq!(output.status.success(), good, "{text}");
-    assert!(text.contains(expected), "{expected} is not in {text}");
-    assert!(!text.contains("invalid character"), "{text}");
-}
-
 #[test]
 fn skopeo_and_curl() {
     let house = House::start();
@@ -100,41 +94,41 @@ fn skopeo_and_curl() {
             &host,
         ])
     };
-    check(&login("reader", "secret"), true, "Login Succeeded!");
-    check(
+    check_client(&login("reader", "secret"), true, "Login Succeeded!");
+    check_client(
         &login("reader", "wrong"),
         false,
         "invalid username/password",
     );
-    check(
+    check_client(
         &login("stranger", "secret"),
         false,
         "invalid username/password",
     );
-    check(&skopeo.run(&["logout", &host]), true, "");
+    check_client(&skopeo.run(&["logout", &host]), true, "");
 
     // Push and pull, with a password and without one.
     let work = tempfile::tempdir().unwrap();
     let source = format!("dir:{}", image(work.path(), 3).display());
     let pulled = format!("dir:{}", work.path().join("pulled").display());
     for repository in ["team/app:1", "team/app:2", "shared/base:1", "public/app:1"] {
-        check(
+        check_client(
             &skopeo.copy(&source, &format!("admin@{repository}")),
             true,
             "",
         );
     }
-    check(&skopeo.copy("reader@team/app:1", &pulled), true, "");
+    check_client(&skopeo.copy("reader@team/app:1", &pulled), true, "");
     run(Command::new("diff")
         .arg("-r")
         .args([work.path().join("image"), work.path().join("pulled")]));
-    check(&skopeo.copy("@public/app:1", &pulled), true, "");
+    check_client(&skopeo.copy("@public/app:1", &pulled), true, "");
     run(Command::new("diff")
         .arg("-r")
         .args([work.path().join("image"), work.path().join("pulled")]));
-    check(&skopeo.copy("pusher@public/app:1", &pulled), true, "");
-    check(&skopeo.copy("@team/app:1", &pulled), false, "unauthorized");
-    check(
+    check_client(&skopeo.copy("pusher@public/app:1", &pulled), true, "");
+    check_client(&skopeo.copy("@team/app:1", &pulled), false, "unauthorized");
+    check_client(
         &skopeo.copy("pusher@team/app:1", &pulled),
         false,
         "unauthorized",
@@ -142,12 +136,12 @@ fn skopeo_and_curl() {
     let wrong = ["--creds=reader:wrong", "--tls-verify=false"];
     let place = format!("docker://{host}/public/app:1");
     let wrong = skopeo.run(&["inspect", wrong[0], wrong[1], &place]);
-    check(&wrong, false, "invalid username/password");
+    check_client(&wrong, false, "invalid username/password");
 
     // Who may pull only, pushes nothing; nobody neither.
     for user in ["reader", "deleter", ""] {
         let refused = skopeo.copy(&source, &format!("{user}@team/app:3"));
-        check(&refused, false, DENIED);
+        check_client(&refused, false, DENIED);
     }
     let tags = "/v2/team/app/tags/list";
     let listed = house.fetch("admin", "repository:team/app:pull", tags, &[]);
@@ -163,24 +157,24 @@ fn skopeo_and_curl() {
     mounts(&house, &skopeo);
 
     // skopeo asks for `*` to delete, and gets what there is.
-    check(
+    check_client(
         &skopeo.with("delete", "reader@team/app:2"),
         false,
         "authentication required",
     );
-    check(
+    check_client(
         &skopeo.with("delete", "@public/app:1"),
         false,
         "authentication required",
     );
-    check(&skopeo.with("inspect", "reader@team/app:2"), true, "");
-    check(&skopeo.with("delete", "deleter@team/app:2"), true, "");
-    check(
+    check_client(&skopeo.with("inspect", "reader@team/app:2"), true, "");
+    check_client(&skopeo.with("delete", "deleter@team/app:2"), true, "");
+    check_client(
         &skopeo.with("inspect", "reader@team/app:2"),
         false,
         "manifest unknown",
     );
-    check(&skopeo.with("inspect", "@public/app:1"), true, "");
+    check_client(&skopeo.with("inspect", "@public/app:1"), true, "");
 
     catalog(&house);
     house.nginx_saw_no_fault();
@@ -190,9 +184,9 @@ fn skopeo_and_curl() {
 fn mounts(house: &House, skopeo: &Skopeo) {
     let work = tempfile::tempdir().unwrap();
     let secret = format!("dir:{}", image(work.path(), 3).display());
-    check(&skopeo.copy(&secret, "admin@team/own:1"), true, "");
+    check_client(&skopeo.copy(&secret, "admin@team/own:1"), true, "");
     // pusher may not pull from there, and uploads.
-    check(
+    check_client(
         &skopeo.copy("reader@team/own:1", "pusher@pusher/app:1"),
         true,
         "",
@@ -205,7 +199,7 @@ fn mounts(house: &House, skopeo: &Skopeo) {
         |name: &str| house.requests(&[&format!("PUT /v2/{name}/blobs/uploads/"), "\" 201 "]);
     assert_eq!((mounted("pusher/app"), uploaded("pusher/app")), (0, 4));
     // From where it may pull, it mounts all layers; a configuration it always uploads.
-    check(
+    check_client(
         &skopeo.copy("reader@shared/base:1", "pusher@pusher/base:1"),
         true,
         "",
@@ -278,17 +272,17 @@ fn the_docker_engine() {
     let login = |docker: &Docker, user: &str, password: &str| {
         attempt(&mut docker.command(&["login", "-u", user, "-p", password, &host]))
     };
-    check(
+    check_client(
         &login(&docker, "admin", "wrong"),
         false,
         "unauthorized: authentication required",
     );
-    check(
+    check_client(
         &login(&docker, "stranger", "secret"),
         false,
         "unauthorized: authentication required",
     );
-    check(&login(&docker, "admin", "secret"), true, "Login Succeeded");
+    check_client(&login(&docker, "admin", "secret"), true, "Login Succeeded");
 
     docker.make(&name("team/app"));
     for repository in ["team/app", "public/app", "shared/base"] {
@@ -304,30 +298,30 @@ fn the_docker_engine() {
     let act = |docker: &Docker, act: &str, repository: &str| {
         attempt(&mut docker.command(&[act, &name(repository)]))
     };
-    check(
+    check_client(
         &act(&docker, "pull", "public/app"),
         true,
         "Downloaded newer image",
     );
-    check(&act(&docker, "pull", "team/app"), false, "denied");
-    check(&act(&docker, "push", "public/app"), false, DENIED);
+    check_client(&act(&docker, "pull", "team/app"), false, "denied");
+    check_client(&act(&docker, "push", "public/app"), false, DENIED);
 
     // Pull-only.
-    check(&login(&docker, "reader", "secret"), true, "Login Succeeded");
-    check(
+    check_client(&login(&docker, "reader", "secret"), true, "Login Succeeded");
+    check_client(
         &act(&docker, "pull", "team/app"),
         true,
         "Image is up to date",
     );
-    check(&act(&docker, "push", "team/app"), false, DENIED);
+    check_client(&act(&docker, "push", "team/app"), false, DENIED);
 
     // docker has the layers from team/app, public/app and shared/base, and offers to mount them
     // from there; pusher may not pull from all of these.
-    check(&login(&docker, "pusher", "secret"), true, "Login Succeeded");
-    check(&act(&docker, "pull", "team/app"), false, "denied");
+    check_client(&login(&docker, "pusher", "secret"), true, "Login Succeeded");
+    check_client(&act(&docker, "pull", "team/app"), false, "denied");
     docker.tag(&name("pusher/app"));
-    check(&act(&docker, "push", "pusher/app"), true, "Mounted from ");
-    check(
+    check_client(&act(&docker, "push", "pusher/app"), true, "Mounted from ");
+    check_client(
         &act(&docker, "push", "shared/base"),
         false,
         "does not exist",
@@ -337,12 +331,12 @@ fn the_docker_engine() {
 
     // What there is only in a place that one may not pull from is uploaded.
     let mut other = Docker::find("the_docker_engine").unwrap();
-    check(&login(&other, "admin", "secret"), true, "Login Succeeded");
+    check_client(&login(&other, "admin", "secret"), true, "Login Succeeded");
     other.make(&name("team/own"));
     run(&mut other.command(&["push", &name("team/own")]));
-    check(&login(&other, "pusher", "secret"), true, "Login Succeeded");
+    check_client(&login(&other, "pusher", "secret"), true, "Login Succeeded");
     other.tag(&name("pusher/own"));
-    check(&act(&other, "push", "pusher/own"), true, "Pushed");
+    check_client(&act(&other, "push", "pusher/own"), true, "Pushed");
     let mounted = house.requests(&["POST /v2/pusher/own/blobs/uploads/?from=", "\" 201 "]);
     let uploaded = house.requests(&["PUT /v2/pusher/own/blobs/uploads/", "\" 201 "]);
     assert!(
@@ -352,7 +346,7 @@ fn the_docker_engine() {
     );
 
     // A right that is taken is gone at the next pull.
-    check(&act(&docker, "pull", "pusher/app"), true, "up to date");
+    check_client(&act(&docker, "pull", "pusher/app"), true, "up to date");
     configure(
         house.gate.folder.path(),
         "",
@@ -361,7 +355,7 @@ fn the_docker_engine() {
     crate::support::eventually("the rules", crate::support::POLL, || {
         !act(&docker, "pull", "pusher/app").status.success()
     });
-    check(&act(&docker, "pull", "pusher/app"), false, "denied");
+    check_client(&act(&docker, "pull", "pusher/app"), false, "denied");
     // A client that guesses is told why nothing works any more; what is remembered does. Somebody
     // has logged in from here, so it gets ten times the usual number.
     for guess in 0..100 {
@@ -369,16 +363,16 @@ fn the_docker_engine() {
         assert!(!guess.status.success(), "{}", said(&guess));
     }
     let throttled = login(&docker, "reader", "one-more");
-    check(
+    check_client(
         &throttled,
         false,
         "toomanyrequests: too many wrong passwords",
     );
-    check(&login(&docker, "reader", "secret"), true, "Login Succeeded");
+    check_client(&login(&docker, "reader", "secret"), true, "Login Succeeded");
     house.nginx_saw_no_fault();
 }
 
-const DENIED: &str = "denied: requested access to the resource is denied";
+const DENIED: &str = "requested access to the resource is denied";
 
 impl House {
     /// No client was told of an inner fault, and no secret is in a log.

@@ -49,9 +49,10 @@ fn where_one_htgate_is_silent_another_is_shown_the_form() {
     let silent = gate.folder.path().join("silent.sock");
     let _listener = UnixListener::bind(&silent).unwrap();
     fs::set_permissions(&silent, Permissions::from_mode(0o666)).unwrap();
-    let one = format!("server unix:{};", gate.socket().display());
+    let one = format!("server unix:{} ", gate.socket().display());
     let both = format!("server unix:{}; {one}", silent.display());
     let http = shipped(&registry, &gate.socket(), gate.folder.path());
+    assert!(http.contains(&one), "{http}");
     let http = http.replace(&one, &both);
     let nginx = Nginx::start(&http.replace("proxy_read_timeout 15s;", "proxy_read_timeout 1s;"));
     let form = "grant_type=password&service=registry.test&client_id=test&username=reader\

@@ -144,8 +144,8 @@ fn shell_lines(script: &str) -> impl Iterator<Item = String> {
     lines.into_iter().filter(move |line| ours.is_match(line))
 }
 
-/// Runs a command with an `/etc` as the package and README leave it, and on a terminal where somebody
-/// types a password.
+/// Runs a command with an `/etc` as the package and README leave it, a network of its own, and on a
+/// terminal where somebody types a password.
 fn on_a_machine(command: &str) -> Output {
     let machine = folder();
     let etc = machine.path().join("etc");
@@ -183,7 +183,7 @@ fn on_a_machine(command: &str) -> Output {
     let script = format!(
         "mount --bind {etc} /etc && mount -t tmpfs none /run && mkdir /run/htgate \
          && mount -t tmpfs none /usr/local && mkdir -p /usr/local/share/man/man8 \
-         /usr/local/share/man/man5 || exit 125; cd {work}; PATH={programs}:/usr/sbin:$PATH; \
+         /usr/local/share/man/man5 && ip link set lo up || exit 125; cd {work}; PATH={programs}:/usr/sbin:$PATH; \
          export PATH PASSWORD=secret; \
          (for _ in 1 2; do sleep 0.7; echo secret; done) | \
          timeout --foreground 5 script -qefc {filled} /dev/null",
@@ -192,7 +192,7 @@ fn on_a_machine(command: &str) -> Output {
         programs = Path::new(BINARY).parent().unwrap().display(),
         filled = quote(&filled),
     );
-    attempt(Command::new("unshare").args(["--mount", "sh", "-c", &script]))
+    attempt(Command::new("unshare").args(["--mount", "--net", "sh", "-c", &script]))
 }
 
 fn quote(text: &str) -> String {

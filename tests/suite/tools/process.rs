@@ -186,6 +186,38 @@ fn sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one() {
     }
 }
 
+#[test]
+fn a_hangup_while_it_starts_does_not_end_it() {
+    let folder = folder();
+    let users = folder.path().join("htpasswd");
+    // Enough to be read for a while.
+    let padding = "# nobody\n".repeat(300_000);
+    fs::write(&users, line("alice", "secret", 4) + &padding).unwrap();
+    let socket = folder.path().join("s");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_htgate"))
+        .arg("--htpasswd")
+        .arg(&users)
+        .arg("--listen")
+        .arg(format!("unix:{}", socket.display()))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let open_files = format!("/proc/{}/fd", child.id());
+    eventually("it reads the users", Duration::from_secs(10), || {
+        let mut files = fs::read_dir(&open_files).into_iter().flatten().flatten();
+        files.any(|file| fs::read_link(file.path()).is_ok_and(|to| to == users))
+    });
+    signal(&child, "HUP");
+    assert!(!socket.exists(), "it already listened");
+    let target = crate::support::Target::Unix(socket);
+    eventually("it is up", Duration::from_secs(10), || {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        crate::support::Connection::open(&target).is_ok()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// /proc gives what is in a process that is not dumpable to root (proc_pid(5)).
 #[test]
 fn other_processes_of_its_user_cannot_read_its_memory() {

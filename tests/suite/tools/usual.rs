@@ -1,5 +1,6 @@
 //! `/etc/htgate/htgate.toml`, which every command reads where no other file is named. What this
-//! machine has there does not count: each command sees an `/etc` of its own.
+//! machine has there, or on the usual port, does not count: each command sees an `/etc` and a network
+//! of its own.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,7 +36,7 @@ impl Etc {
             command.arg("--map-root-user");
         }
         command
-            .args(["--mount", "sh", "-c", script, "sh"])
+            .args(["--mount", "--net", "sh", "-c", script, "sh"])
             .arg(self.0.path());
         command
             .arg(env!("CARGO_BIN_EXE_htgate"))

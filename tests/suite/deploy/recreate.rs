@@ -1,0 +1,105 @@
+//! What nobody notices: containers of compose/ that are replaced while they are used.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{Compose, Docker, attempt, eventually, run, said};
+
+/// A container that takes an address; removed when dropped.
+struct Squatter(String);
+
+impl Drop for Squatter {
+    fn drop(&mut self) {
+        attempt(Command::new("docker").args(["rm", "-f", "-v", &self.0]));
+    }
+}
+
+const TEST: &str = "containers_are_replaced_unnoticed";
+
+#[test]
+fn containers_are_replaced_unnoticed() {
+    if Docker::find(TEST).is_none() {
+        return;
+    }
+    let Some(compose) = Compose::find(TEST, &[]) else {
+        return;
+    };
+    compose.prepare(&["testuser"], None);
+    run(&mut compose.command(&["up", "-d", "--no-build"]));
+    let status = |password: &str| compose.status("/v2/", &["-u", &format!("testuser:{password}")]);
+    eventually("compose is up", Duration::from_secs(60), || {
+        status("testpassword") == "200"
+    });
+
+    let before = ["htgate", "htgate-2"].map(|service| compose.container(service));
+    let seen = Mutex::new(Vec::new());
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (password, expected) in [
+            ("testpassword", "200"),
+            ("testpassword", "200"),
+            ("wrong", "401"),
+        ] {
+            let (seen, is_over, status) = (&seen, &is_over, &status);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = status(password);
+                    seen.lock().unwrap().push((expected, answer));
+                }
+            });
+        }
+        let recreate = [
+            "up",
+            "-d",
+            "--no-build",
+            "--force-recreate",
+            "htgate",
+            "htgate-2",
+        ];
+        let recreated = std::panic::catch_unwind(|| {
+            run(&mut compose.command(&recreate));
+            thread::sleep(Duration::from_secs(2));
+        });
+        is_over.store(true, Ordering::Relaxed);
+        recreated.unwrap();
+    });
+    let after = ["htgate", "htgate-2"].map(|service| compose.container(service));
+    assert!(before[0] != after[0] && before[1] != after[1]);
+    let seen = seen.into_inner().unwrap();
+    let wrong: Vec<_> = seen
+        .iter()
+        .filter(|(expected, answer)| expected != answer)
+        .collect();
+    assert!(
+        wrong.is_empty() && seen.len() > 50,
+        "of {}: {wrong:?}",
+        seen.len()
+    );
+
+    // The registry comes back with another address, since somebody else has taken its own.
+    let address = || {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        compose.inspect("registry", format)
+    };
+    let first = address();
+    run(&mut compose.command(&["rm", "-sf", "registry"]));
+    let squatter = Squatter(format!("{}-squatter", compose.project));
+    run(Command::new("docker")
+        .args(["run", "-d", "--name", &squatter.0, "--network"])
+        .arg(format!("{}_default", compose.project))
+        .arg("htgate-test-registry"));
+    let up = said(&run(&mut compose.command(&[
+        "up",
+        "-d",
+        "--no-build",
+        "registry",
+    ])));
+    let second = address();
+    eventually("nginx finds it", Duration::from_secs(20), || {
+        status("testpassword") == "200"
+    });
+    assert_ne!(first, second, "{up}");
+}
