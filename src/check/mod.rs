@@ -122,6 +122,7 @@ rules! {
     KeptMount, "kept-mount", Error;
     UnknownServer, "unknown-server", Error;
     LostPage, "lost-page", Note;
+    LongWait, "long-wait", Note;
     PasswordPassed, "password-passed", Note;
     PlainHttp, "plain-http", Note;
     CannotTell, "cannot-tell", Note;

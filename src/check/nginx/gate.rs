@@ -207,6 +207,7 @@ fn check_statements(location: &mut HtgateLocation<'_>, known: &Known) {
     }
 
     check_connection(location, known);
+    location.check_wait();
 
     let what = "every header of a client reaches htgate";
     let statement = "proxy_pass_request_headers off";

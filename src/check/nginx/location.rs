@@ -3,7 +3,7 @@
 use super::super::{CheckRule, Finding};
 use super::scope::Scope;
 use super::syntax::Directive;
-use super::upstream::backends;
+use super::upstream::{backends, proxy_pass};
 
 /// The location, and what is found there.
 pub(super) struct HtgateLocation<'a> {
@@ -62,6 +62,23 @@ impl HtgateLocation<'_> {
         }
     }
 
+    /// Where there are several htgates, one that is frozen must not be waited for too long to ask
+    /// another.
+    pub(super) fn check_wait(&mut self) {
+        let upstream = proxy_pass(self.scope).and_then(|(_, target)| target.upstream(self.scope));
+        let count = upstream.map_or(0, |upstream| upstream.own("server").count());
+        let wait = self.scope.effective("proxy_read_timeout");
+        let is_short =
+            |said: &Directive| seconds(said.first()).is_none_or(|wait| wait <= LONGEST_WAIT);
+        if count > 1 && !wait.is_some_and(is_short) {
+            let said = wait.unwrap_or(self.scope.opener);
+            let what =
+                format!("there are {count} htgates, and a frozen one is waited for too long");
+            let remedy = "write 'proxy_read_timeout 5s;', and start each with --queue-seconds 4";
+            self.tell(CheckRule::LongWait, said, &what, remedy);
+        }
+    }
+
     /// Nobody else may be able to reach htgate.
     pub(super) fn check_ports(&mut self) {
         for (address, said) in backends(self.scope) {
@@ -77,4 +94,41 @@ impl HtgateLocation<'_> {
 /// Whether what is sent is this variable, with braces or without.
 pub(super) fn is_variable(sent: &str, name: &str) -> bool {
     sent.replace(['{', '}'], "") == name
+}
+
+/// Whole seconds, as nginx reads a time; nothing for one in other units.
+fn seconds(time: &str) -> Option<u64> {
+    time.strip_suffix('s').unwrap_or(time).parse().ok()
+}
+
+/// Seconds after which nginx still asks another one, by the `proxy_next_upstream_timeout` of the shipped
+/// files.
+const LONGEST_WAIT: u64 = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Known, findings};
+    use super::*;
+
+    #[test]
+    fn several_that_are_waited_for() {
+        let several = "server unix:/x; server unix:/y;";
+        let rows = [
+            (several, "proxy_read_timeout 15s;", true),
+            (several, "proxy_read_timeout 15;", true),
+            (several, "", true),
+            (several, "proxy_read_timeout 5s;", false),
+            (several, "proxy_read_timeout 5000ms;", false),
+            ("server unix:/x;", "proxy_read_timeout 15s;", false),
+        ];
+        for (servers, line, expected) in rows {
+            let text = format!(
+                "upstream htgate {{ {servers} keepalive 1; }}\nserver {{ auth_request _q; \
+                 location = _q {{ internal; proxy_pass http://htgate/auth; {line} }} }}"
+            );
+            let seen = findings("site.conf", &text, &Known::default());
+            let is_seen = seen.iter().any(|it| it.rule == CheckRule::LongWait);
+            assert_eq!(is_seen, expected, "{servers} {line}");
+        }
+    }
 }

@@ -39,9 +39,12 @@ fn nginx_prints(place: &Path, name: &str, text: &str) -> String {
         let to = format!("snippets/{}", path.file_name().unwrap().display());
         put(&to, &fs::read_to_string(&path).unwrap());
     }
-    let included = INCLUDED.map(|file| (file, file.to_owned()));
-    for (file, to) in included
+    // htgate.conf takes that one in where it is.
+    let alone = INCLUDED
         .into_iter()
+        .filter(|file| *file != "htgate-fleet.conf");
+    for (file, to) in alone
+        .map(|file| (file, file.to_owned()))
         .chain([("htgate.conf", "conf.d/htgate.conf".into())])
     {
         let shipped = repository(&format!("nginx/{file}"));

@@ -151,10 +151,13 @@ fn our_own_nginx_files_are_in_order_and_planted_faults_are_found() {
 fn several_htgates_are_in_order() {
     let folder = folder();
     let files = [&GATED[..], &["htgate-token.conf", "htgate-fleet.conf"]].concat();
-    let output = nginx_prints(folder.path(), &files, |file, text| match file {
-        "htgate-fleet.conf" => text.replace("# server", "server"),
-        _ => text.replace("proxy_read_timeout 15s;", "proxy_read_timeout 5s;"),
-    });
+    let fleet = |wait: &str| {
+        nginx_prints(folder.path(), &files, |file, text| match file {
+            "htgate-fleet.conf" => text.replace("# server", "server"),
+            _ => text.replace("proxy_read_timeout 15s;", wait),
+        })
+    };
+    let output = fleet("proxy_read_timeout 5s;");
     let printed = said(&output);
     for line in [
         "\nserver unix:/run/htgate/htgate-2.sock ",
@@ -165,9 +168,18 @@ fn several_htgates_are_in_order() {
         assert!(printed.contains(line), "{line}: {printed}");
     }
     let path = folder.path().join("printed");
-    fs::write(&path, &output.stdout).unwrap();
-    let result = check(&["--nginx", &path.display().to_string()]);
-    assert_eq!(said(&result), "Errors: 0. Notes: 0.\n");
+    let told = |output: &Output| {
+        fs::write(&path, &output.stdout).unwrap();
+        said(&check(&["--nginx", &path.display().to_string()]))
+    };
+    assert_eq!(told(&output), "Errors: 0. Notes: 0.\n");
+    // Where the last step is forgotten.
+    let forgotten = told(&fleet("proxy_read_timeout 15s;"));
+    assert!(
+        forgotten.contains("a frozen one is waited for too long"),
+        "{forgotten}"
+    );
+    assert!(forgotten.ends_with("Errors: 0. Notes: 2.\n"), "{forgotten}");
 }
 
 /// A registry that checks tokens needs no gate before it, and its token endpoint none either.
