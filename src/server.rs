@@ -74,7 +74,7 @@ impl Server {
     pub(crate) async fn run(
         self,
         listeners: Vec<Listener>,
-        shutdown: impl Future<Output = ()> + Send + 'static,
+        shutdown: impl Future<Output = ()> + 'static,
     ) -> Result<(), String> {
         let (end, mut ended) = mpsc::channel(1);
         self.reload.run(&end).map_err(cannot_serve)?;

@@ -78,7 +78,7 @@ fn reload_on_hangup(mut hangup: Signal, trigger: Trigger) {
 }
 
 /// Completes at the first SIGTERM or SIGINT.
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

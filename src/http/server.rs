@@ -11,6 +11,8 @@ use actix_http::error::{DispatchError, ParseError};
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service};
 use actix_web::dev::Server;
+use actix_web::rt::spawn;
+use actix_web::rt::time::sleep;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -21,17 +23,18 @@ use crate::system::listen::Listener;
 use crate::system::process;
 use crate::verdict::Reason;
 
-/// Answers on all listeners until the shutdown comes; then lets the requests in hand finish.
+/// Answers on all listeners until the shutdown comes; then takes no further connection, and lets the
+/// requests in hand finish.
 pub(crate) fn serve(
     listeners: Vec<Listener>,
     workers: usize,
     gate: &Gate,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = ()> + 'static,
 ) -> io::Result<Server> {
     let mut server = Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_per_worker(workers))
-        .shutdown_signal(shutdown)
+        .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS);
     for (number, listener) in listeners.into_iter().enumerate() {
         let name = format!("listener-{number}");
@@ -55,7 +58,16 @@ pub(crate) fn serve(
             })?,
         };
     }
-    Ok(server.run())
+    let server = server.run();
+    let handle = server.handle();
+    spawn(async move {
+        shutdown.await;
+        // To stop at once would drop connections that no worker has taken over yet, with their requests.
+        handle.pause().await;
+        sleep(HANDING_OVER).await;
+        handle.stop(true).await;
+    });
+    Ok(server)
 }
 
 /// HTTP/1.1 over one connection.
@@ -133,6 +145,8 @@ const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
 /// which nginx makes a 500. So this is longer than a frozen process is of use to anybody; it ends
 /// connections whose peer has vanished.
 const FIRST_REQUEST: Duration = Duration::from_secs(3600);
+/// How long a worker takes, at most, to take over a connection that has been accepted.
+const HANDING_OVER: Duration = Duration::from_millis(200);
 /// How long requests in hand may take to finish: less than the ten seconds after which Docker kills a
 /// container. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 8;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Gate, attempt, basic, eventually, folder, is_root, line, run, said, signal};
@@ -155,25 +154,26 @@ fn json_logs_are_one_object_a_line() {
 #[test]
 fn sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one() {
     for name in ["TERM", "INT"] {
-        let mut gate = Gate::start(&line("alice", "secret", 13), &[]);
+        let users = line("alice", "secret", 11) + &line("bob", "secret", 11);
+        let mut gate = Gate::start(&users, &["--hash-threads", "1"]);
         // An idle connection must not hold the stop up.
         let mut idle = gate.connect();
         assert_eq!(idle.ask("GET /healthz", &[]).unwrap().status, 200);
-        let mut busy = gate.connect();
-        let request = format!(
-            "GET /auth HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\r\n",
-            basic("alice", "secret")
-        );
-        busy.send(request.as_bytes()).unwrap();
-        thread::sleep(Duration::from_millis(100));
+        let [mut hashed, mut queued] = ["alice", "bob"].map(|user| {
+            let mut busy = gate.connect();
+            let header = format!("Authorization: {}", basic(user, "secret"));
+            let request = format!("GET /auth HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
+            busy.send(request.as_bytes()).unwrap();
+            busy
+        });
+        eventually("one waits for the other", Duration::from_secs(10), || {
+            gate.metric("htgate_queue_length") == 1.0
+        });
         signal(&gate.child, name);
-        thread::sleep(Duration::from_millis(50));
         let start = Instant::now();
-        assert_eq!(busy.read(false).unwrap().status, 204, "the request in hand");
-        assert!(
-            idle.ask("GET /healthz", &[]).is_err(),
-            "a new request on an old connection"
-        );
+        for busy in [&mut hashed, &mut queued] {
+            assert_eq!(busy.read(false).unwrap().status, 204, "a request in hand");
+        }
         let status = gate.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}", gate.log());
         assert!(
@@ -181,6 +181,7 @@ fn sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one() {
             "{:?}",
             start.elapsed()
         );
+        assert!(idle.ask("GET /healthz", &[]).is_err(), "an old connection");
         let late = crate::support::Connection::open(&crate::support::Target::Tcp(gate.tcp));
         assert!(late.is_err(), "a new connection");
     }
