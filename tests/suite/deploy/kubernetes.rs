@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{attempt, folder, repository, run, said, skip, yaml};
+use crate::support::{attempt, folder, repository, said, skip, yaml};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -54,14 +54,6 @@ impl Python {
         let output = attempt(command.args(["-k", release, "--strict"]).args(files));
         (!output.status.success()).then(|| said(&output))
     }
-
-    /// All objects in a file.
-    fn objects(&self, file: &str) -> Vec<Value> {
-        let program = "import json, sys, yaml; \
-                       json.dump(list(yaml.safe_load_all(open(sys.argv[1]))), sys.stdout)";
-        let output = run(self.command("python").args(["-c", program, file]));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
 }
 
 fn manifests() -> Vec<String> {
@@ -82,15 +74,6 @@ fn manifests_are_what_kubernetes_understands_and_promise_what_they_say() {
     };
     for release in RELEASES {
         assert_eq!(python.faults(release, &manifests()), None, "{release}");
-    }
-    for file in manifests() {
-        // The other tests read them without Python.
-        let objects = python.objects(&file);
-        assert_eq!(
-            objects,
-            yaml::objects(&fs::read_to_string(&file).unwrap()),
-            "{file}"
-        );
     }
     // The validator would find a word that is wrong.
     let wrong = python.folder.path().join("wrong.yaml");
