@@ -145,7 +145,7 @@ const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
 /// which nginx makes a 500. So this is longer than a frozen process is of use to anybody; it ends
 /// connections whose peer has vanished.
 const FIRST_REQUEST: Duration = Duration::from_secs(3600);
-/// How long a worker takes, at most, to take over a connection that has been accepted.
+/// A worker usually takes a connection that has been accepted over in far less time.
 const HANDING_OVER: Duration = Duration::from_millis(200);
 /// How long requests in hand may take to finish: less than the ten seconds after which Docker kills a
 /// container. The slowest hash that is allowed takes less.

@@ -16,8 +16,8 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 pub(crate) fn lower() -> io::Result<()> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     match set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-        // Besides, the crate sets the nice value to 0, which a process that was started with another
-        // may not do. It means nothing to an idle thread.
+        // The crate then sets the nice value to 0, which a process that was started with a higher one
+        // may not do. An idle thread has no use for it.
         Err(error) if thread_schedule_policy().ok() != Some(idle) => {
             Err(io::Error::other(format!("{error:?}")))
         }

@@ -1,6 +1,6 @@
 //! Several htgates behind one nginx, as the shipped files have it: what becomes of one of them is
-//! nothing that somebody with a right password notices. A binary of its own, for nothing else shall
-//! run beside these: where all cores are busy with other tests, passwords wait.
+//! nothing that somebody with a right password notices. A binary of its own, so that
+//! nothing runs beside these: where all cores are busy with other tests, passwords wait.
 //!
 //! `FLEET_ROUNDS` says how often each htgate is treated in each manner. From ten rounds on, one that
 //! freezes does so for 20 s.
@@ -124,7 +124,7 @@ fn campaign(treatments: &[Treatment]) {
     for tally in &tallies {
         tally.check();
     }
-    assert!(rate > 250.0, "{rate} requests a second are no load");
+    assert!(rate > 50.0, "{rate} requests a second are no load");
 }
 
 fn rounds() -> usize {

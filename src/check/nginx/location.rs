@@ -96,8 +96,14 @@ pub(super) fn is_variable(sent: &str, name: &str) -> bool {
     sent.replace(['{', '}'], "") == name
 }
 
-/// Whole seconds, as nginx reads a time; nothing for one in other units.
+/// Whole seconds, as nginx reads a time in one unit (nginx's `ngx_parse_time`).
 fn seconds(time: &str) -> Option<u64> {
+    if let Some(milliseconds) = time.strip_suffix("ms") {
+        return milliseconds.parse().ok().map(|it: u64| it / 1000);
+    }
+    if let Some(minutes) = time.strip_suffix('m') {
+        return minutes.parse().ok().map(|it: u64| it.saturating_mul(60));
+    }
     time.strip_suffix('s').unwrap_or(time).parse().ok()
 }
 
@@ -119,6 +125,8 @@ mod tests {
             (several, "", true),
             (several, "proxy_read_timeout 5s;", false),
             (several, "proxy_read_timeout 5000ms;", false),
+            (several, "proxy_read_timeout 15000ms;", true),
+            (several, "proxy_read_timeout 1m;", true),
             ("server unix:/x;", "proxy_read_timeout 15s;", false),
         ];
         for (servers, line, expected) in rows {

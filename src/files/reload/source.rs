@@ -28,7 +28,7 @@ impl Source {
     /// Reads a file for the first time, which must succeed. A secret one must not be readable for
     /// other users, now and later.
     pub(super) fn open(path: PathBuf, is_secret: bool) -> Result<(Self, Vec<u8>), String> {
-        // What one reading got wrong is mended by the next, which comes while it is not sure.
+        // The next reading corrects this one: until it is sure, it reads again.
         let reading = read(&path, is_secret, stable_read::read_first)
             .map_err(|fault| format!("{}: {fault}", path.display()))?;
         let source = Self {

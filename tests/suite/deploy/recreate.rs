@@ -55,7 +55,12 @@ fn containers_are_replaced_unnoticed() {
             for service in ["htgate", "htgate-2"] {
                 let recreate = ["up", "-d", "--no-build", "--no-deps", "--force-recreate"];
                 run(compose.command(&recreate).arg(service));
-                thread::sleep(Duration::from_secs(5));
+                let health = ["exec", "-T", service, "/htgate", "health"];
+                eventually("it answers", Duration::from_secs(60), || {
+                    attempt(&mut compose.command(&health)).status.success()
+                });
+                // nginx passes over it for a second or two.
+                thread::sleep(Duration::from_secs(4));
             }
         });
         is_over.store(true, Ordering::Relaxed);

@@ -29,7 +29,7 @@ image() {
 # What the official image's users rely on: its user, its nginx.conf, its logs.
 root=$folder/nginx/root
 mkdir -p "$root"/{etc/nginx/conf.d,run,tmp,var/lib/nginx,var/log/nginx}
-for program in nginx dash getent cmp mv sed sort; do add_program "$root" "$(command -v $program)"; done
+for program in nginx dash getent cmp cut mv rm sed sleep sort; do add_program "$root" "$(command -v $program)"; done
 mkdir -p "$root/bin"
 ln -s "$(command -v dash)" "$root/bin/sh"
 cp /etc/nginx/mime.types "$root/etc/nginx/"

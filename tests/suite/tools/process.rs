@@ -154,7 +154,7 @@ fn json_logs_are_one_object_a_line() {
 #[test]
 fn sigterm_lets_the_request_in_hand_finish_and_takes_no_new_one() {
     for name in ["TERM", "INT"] {
-        let users = line("alice", "secret", 11) + &line("bob", "secret", 11);
+        let users = line("alice", "secret", 9) + &line("bob", "secret", 9);
         let mut gate = Gate::start(&users, &["--hash-threads", "1"]);
         // An idle connection must not hold the stop up.
         let mut idle = gate.connect();
