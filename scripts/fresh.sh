@@ -78,8 +78,9 @@ try() { # WHAT COMMAND...
     echo "$1 ..."
     shift
     "$@" || {
-        tail -n 60 "$root/log"
-        echo "FAILED; above are the last lines that it printed" >&2
+        cp "$root/log" "$folder/log"
+        tail -n 60 "$folder/log"
+        echo "FAILED; above are the last lines of $folder/log" >&2
         exit 1
     }
 }
