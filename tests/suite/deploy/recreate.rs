@@ -1,8 +1,6 @@
 //! What nobody notices: containers of compose/ that are replaced while they are used.
 
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -35,48 +33,25 @@ fn containers_are_replaced_unnoticed() {
     });
 
     let before = ["htgate", "htgate-2"].map(|service| compose.container(service));
-    let seen = Mutex::new(Vec::new());
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for (password, expected) in [
-            ("testpassword", "200"),
-            ("testpassword", "200"),
-            ("wrong", "401"),
-        ] {
-            let (seen, is_over, status) = (&seen, &is_over, &status);
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    let answer = status(password);
-                    seen.lock().unwrap().push((expected, answer));
-                }
+    let asked = compose.asked_while(|| {
+        for service in ["htgate", "htgate-2"] {
+            let recreate = ["up", "-d", "--no-build", "--no-deps", "--force-recreate"];
+            run(compose.command(&recreate).arg(service));
+            let health = ["exec", "-T", service, "/htgate", "health"];
+            eventually("it answers", Duration::from_secs(60), || {
+                attempt(&mut compose.command(&health)).status.success()
             });
+            // nginx passes over it for a second or two.
+            thread::sleep(Duration::from_secs(4));
         }
-        let recreated = std::panic::catch_unwind(|| {
-            for service in ["htgate", "htgate-2"] {
-                let recreate = ["up", "-d", "--no-build", "--no-deps", "--force-recreate"];
-                run(compose.command(&recreate).arg(service));
-                let health = ["exec", "-T", service, "/htgate", "health"];
-                eventually("it answers", Duration::from_secs(60), || {
-                    attempt(&mut compose.command(&health)).status.success()
-                });
-                // nginx passes over it for a second or two.
-                thread::sleep(Duration::from_secs(4));
-            }
-        });
-        is_over.store(true, Ordering::Relaxed);
-        recreated.unwrap();
     });
     let after = ["htgate", "htgate-2"].map(|service| compose.container(service));
     assert!(before[0] != after[0] && before[1] != after[1]);
-    let seen = seen.into_inner().unwrap();
-    let wrong: Vec<_> = seen
-        .iter()
-        .filter(|(expected, answer)| expected != answer)
-        .collect();
     assert!(
-        wrong.is_empty() && seen.len() > 50,
-        "of {}: {wrong:?}",
-        seen.len()
+        asked.wrong.is_empty() && asked.all > 50,
+        "of {}: {:?}",
+        asked.all,
+        asked.wrong
     );
 
     // The registry comes back with another address, since somebody else has taken its own.

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -99,57 +97,35 @@ fn a_stack_is_scaled_killed_and_updated_unnoticed() {
         stack.containers("htgate").len() == 2
     });
 
-    let seen = Mutex::new(Vec::new());
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for (credentials, expected) in [
-            ("testuser:testpassword", "200"),
-            ("testuser:testpassword", "200"),
-            ("testuser:wrong", "401"),
-        ] {
-            let (seen, is_over, status) = (&seen, &is_over, &status);
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    let answer = status(credentials);
-                    seen.lock().unwrap().push((expected, answer));
-                }
-            });
-        }
-        let replaced = std::panic::catch_unwind(|| {
-            let service = stack.service("htgate");
-            let before = stack.containers("htgate");
-            docker(&["service", "update", "--force", "--detach=false", &service]);
-            let after = stack.containers("htgate");
-            assert!(after.iter().all(|container| !before.contains(container)));
-            docker(&[
-                "service",
-                "scale",
-                "--detach=false",
-                &format!("{service}=3"),
-            ]);
-            docker(&["kill", &stack.containers("htgate")[0]]);
-            eventually("another one came", Duration::from_secs(60), || {
-                stack.containers("htgate").len() == 3
-            });
-            docker(&[
-                "service",
-                "scale",
-                "--detach=false",
-                &format!("{service}=2"),
-            ]);
-            thread::sleep(Duration::from_secs(5));
+    let asked = compose.asked_while(|| {
+        let service = stack.service("htgate");
+        let before = stack.containers("htgate");
+        docker(&["service", "update", "--force", "--detach=false", &service]);
+        let after = stack.containers("htgate");
+        assert!(after.iter().all(|container| !before.contains(container)));
+        docker(&[
+            "service",
+            "scale",
+            "--detach=false",
+            &format!("{service}=3"),
+        ]);
+        docker(&["kill", &stack.containers("htgate")[0]]);
+        eventually("another one came", Duration::from_secs(60), || {
+            stack.containers("htgate").len() == 3
         });
-        is_over.store(true, Ordering::Relaxed);
-        replaced.unwrap();
+        docker(&[
+            "service",
+            "scale",
+            "--detach=false",
+            &format!("{service}=2"),
+        ]);
+        thread::sleep(Duration::from_secs(5));
     });
-    let seen = seen.into_inner().unwrap();
-    let mut wrong = seen.iter().filter(|(expected, answer)| expected != answer);
-    let first = wrong.next();
     assert!(
-        first.is_none() && seen.len() > 100,
-        "{} of {}, {first:?}",
-        wrong.count() + 1,
-        seen.len()
+        asked.wrong.is_empty() && asked.all > 100,
+        "of {}: {:?}",
+        asked.all,
+        asked.wrong
     );
 
     // A change of the users needs no restart.

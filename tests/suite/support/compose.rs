@@ -1,8 +1,11 @@
 //! compose/ with images that are made here from Debian's packages, since none can be pulled.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tempfile::TempDir;
@@ -117,6 +120,45 @@ impl Compose {
                 .arg(&url),
         );
         said(&output)
+    }
+}
+
+/// What two with the right password and one with a wrong one were answered all the while.
+pub struct Asked {
+    pub all: usize,
+    /// What should have come, and what came.
+    pub wrong: Vec<(&'static str, String)>,
+}
+
+impl Compose {
+    /// Lets testuser and somebody who guesses ask for `/v2/` while something is done.
+    pub fn asked_while(&self, act: impl FnOnce()) -> Asked {
+        let seen = Mutex::new(Vec::new());
+        let is_over = AtomicBool::new(false);
+        let done = thread::scope(|scope| {
+            for (credentials, expected) in [
+                ("testuser:testpassword", "200"),
+                ("testuser:testpassword", "200"),
+                ("testuser:wrong", "401"),
+            ] {
+                let (seen, is_over) = (&seen, &is_over);
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let answer = self.status("/v2/", &["-u", credentials]);
+                        seen.lock().unwrap().push((expected, answer));
+                    }
+                });
+            }
+            // Those who ask must end all the same.
+            let done = catch_unwind(AssertUnwindSafe(act));
+            is_over.store(true, Ordering::Relaxed);
+            done
+        });
+        done.unwrap_or_else(|panic| resume_unwind(panic));
+        let mut wrong = seen.into_inner().unwrap();
+        let all = wrong.len();
+        wrong.retain(|(expected, answer)| expected != answer);
+        Asked { all, wrong }
     }
 }
 
