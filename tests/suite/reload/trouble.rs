@@ -212,7 +212,7 @@ fn faulty_lines_are_counted_and_the_first_is_named() {
     gate.wait_for_log(&format!("faulty lines: 2, the first in {first}"));
 
     fs::write(gate.users(), line("alice", "secret", 4)).unwrap();
-    eventually("the file is good", EVENTS, || {
+    eventually("the file is good", EVENTS * 10, || {
         gate.login("alice", "secret") == 204
     });
     assert!(!readyz().contains("faulty"), "{}", readyz());

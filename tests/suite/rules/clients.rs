@@ -124,7 +124,7 @@ fn skopeo_and_curl_may_what_the_rules_say() {
     check_client(
         &skopeo.with("inspect", "@team/app:1"),
         false,
-        "unauthorized",
+        "unauthorized|authentication required",
     );
     check_client(&skopeo.with("inspect", "pusher@public/app:1"), true, "");
 
