@@ -197,6 +197,6 @@ fn change(text: &str, from: &str, to: &str) -> String {
 const TCP: usize = 2;
 /// How many users go on asking all the time.
 pub(crate) const WARM: usize = 40;
-/// The lowest: where other programs keep all cores busy, the threads that hash come last.
+/// The lowest: hundreds of hashes a minute are not what is tried here.
 const COST: u8 = 4;
 const AWAY: Duration = Duration::from_millis(500);

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use crate::clients::Clients;
 use crate::scene::{users, with_a_file};
 use crate::support::{
-    Connection, Gate, Nginx, Registry, Target, authorization, eventually, folder, line, run, signal,
+    Connection, Gate, Nginx, Registry, Target, apart, authorization, eventually, folder, line, run,
+    signal,
 };
 use crate::tally::{self, Tally};
 use crate::{MACHINE, rounds};
@@ -68,7 +69,7 @@ impl Drop for Held {
 /// Starts htgate with the socket as systemd hands it over (sd_listen_fds(3)).
 fn serve(folder: &TempDir, socket: &UnixListener, binary: &Path) -> Child {
     let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
-    Command::new("sh")
+    apart("sh".as_ref())
         .args(["-c", script])
         .arg(binary)
         .args(["--listen", "systemd", "--htpasswd"])

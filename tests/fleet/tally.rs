@@ -94,8 +94,7 @@ impl Tally {
     }
 
     /// No request with a right password has failed, none with a wrong one has passed. How many were told
-    /// to come again is the machine's: where other programs keep all cores busy, the threads that hash
-    /// come last.
+    /// to come again is the machine's.
     pub(crate) fn check(&self) {
         let seen = self.seen();
         let some = &seen.failed[..seen.failed.len().min(5)];

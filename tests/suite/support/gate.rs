@@ -54,7 +54,7 @@ impl Gate {
     pub fn start_limited(users: &str, limit: &str, options: &[&str]) -> Self {
         let folder = folder();
         fs::write(folder.path().join("htpasswd"), users).unwrap();
-        let mut command = Command::new("sh");
+        let mut command = apart("sh".as_ref());
         command
             .args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")])
             .arg(BINARY);
@@ -84,7 +84,7 @@ impl Gate {
         // file open for writing, so that nobody could run it.
         super::run(Command::new("cp").arg(BINARY).arg(&binary));
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        let mut command = Command::new(binary);
+        let mut command = apart(&binary);
         command.uid(NOBODY).gid(NOBODY);
         let (child, tcp, log) = launch(command, folder.path(), options);
         Self {
@@ -183,23 +183,21 @@ pub fn another_address() -> String {
     format!("10.{b}.{c}.{d}")
 }
 
+/// Starts in a session of its own, as a service does. In ours the threads that hash would get only
+/// what all tests leave (ARCHITECTURE.md says why), and that may be nothing for seconds.
+pub fn apart(program: &Path) -> Command {
+    let mut command = Command::new("setsid");
+    command.arg(program);
+    command
+}
+
 fn command(binary: &Path) -> Command {
-    let mut command = Command::new(binary);
+    let mut command = apart(binary);
     if is_root() {
         // nginx's workers are of this group then.
         command.args(["--socket-group", "www-data"]);
     }
     command
-}
-
-/// Threads that hash come last, and other tests keep the cores busy: a test that does not ask
-/// about the deadline shall not meet it.
-fn far_deadline(options: &[&str]) -> &'static [&'static str] {
-    if options.contains(&"--queue-seconds") {
-        &[]
-    } else {
-        &["--queue-seconds", "100"]
-    }
 }
 
 fn launch(
@@ -213,7 +211,6 @@ fn launch(
         .args(["--listen", "127.0.0.1:0", "--listen"])
         .arg(format!("unix:{}", folder.join("htgate.sock").display()))
         .args(options)
-        .args(far_deadline(options))
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let log = Arc::new(Mutex::new(String::new()));

@@ -35,7 +35,7 @@ use tempfile::TempDir;
 pub use self::client::{Connection, Response, Target};
 pub use self::compose::{Compose, copied};
 pub use self::docker::Docker;
-pub use self::gate::{Gate, NOBODY, another_address};
+pub use self::gate::{Gate, NOBODY, another_address, apart};
 pub use self::image::image;
 pub use self::native::{Native, free_port};
 pub use self::nginx::{INCLUDED, Nginx, authorization, check_refusal, gated, shipped};
