@@ -38,11 +38,13 @@ impl Held {
         // nginx's workers have another user.
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let child = serve(&folder, &socket, Path::new(BINARY));
-        Self {
+        let held = Self {
             folder,
             socket,
             child,
-        }
+        };
+        held.wait_until_it_answers();
+        held
     }
 
     /// SIGTERM, and this binary as soon as the old one has ended; until it answers.
@@ -51,8 +53,12 @@ impl Held {
         let ended = self.child.wait().unwrap();
         assert!(ended.success(), "{ended}");
         self.child = serve(&self.folder, &self.socket, binary);
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&self) {
         let target = Target::Unix(self.folder.path().join("s"));
-        eventually("it answers", Duration::from_secs(20), || {
+        eventually("it answers", Duration::from_secs(60), || {
             let connection = Connection::open(&target);
             connection.is_ok_and(|mut it| it.ask("GET /readyz", &[]).is_ok())
         });
