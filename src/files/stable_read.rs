@@ -6,6 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -58,6 +59,29 @@ impl Fingerprint {
     /// Whether the file is in no directory any more, so that nobody can reach it to change it.
     pub(crate) fn is_orphan(&self) -> bool {
         self.links == 0
+    }
+}
+
+/// How a reader waits. A closure is called after each answer of the file system, and waits as time goes
+/// by.
+pub(crate) trait Waiting {
+    /// The file system has answered.
+    fn step(&self);
+
+    /// Since some moment.
+    fn now(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+impl<F: Fn()> Waiting for F {
+    fn step(&self) {
+        self();
     }
 }
 
@@ -116,29 +140,29 @@ pub(crate) fn read_first(path: &Path) -> Result<Reading, Fault> {
 }
 
 /// Reads the file when two readings agree. A content that `looks_begun` may be a write that has
-/// only just begun: it must stay for longer. `step` is called after each answer of the file system.
+/// only just begun: it must stay for longer.
 pub(crate) fn read_stable(
     path: &Path,
     looks_begun: impl Fn(&[u8]) -> bool,
-    step: &dyn Fn(),
+    waiting: &dyn Waiting,
 ) -> Result<Reading, Fault> {
     let mut start = None;
     loop {
-        let (file, reading) = retry(path, step)?;
+        let (file, reading) = retry(path, waiting)?;
         // Only from here on: a large file may take long to read.
-        let start = *start.get_or_insert_with(Instant::now);
-        let is_late = start.elapsed() > USUAL_WAIT;
+        let start = *start.get_or_insert_with(|| waiting.now());
+        let is_late = waiting.now() - start > USUAL_WAIT;
         let is_stable = if looks_begun(&reading.bytes) {
-            stays(path, &reading, BEGUN_QUIET, step)
+            stays(path, &reading, BEGUN_QUIET, waiting)
         } else if is_late {
-            keeps_content(file, &reading, step)
+            keeps_content(file, &reading, waiting)
         } else {
-            stays(path, &reading, QUIET, step)
+            stays(path, &reading, QUIET, waiting)
         };
         if is_stable {
             return Ok(reading);
         }
-        if is_late && start.elapsed() > LONGEST_WAIT {
+        if is_late && waiting.now() - start > LONGEST_WAIT {
             return Err(Fault::new(
                 "the file keeps changing",
                 "write a temporary file and rename it into place",
@@ -149,49 +173,49 @@ pub(crate) fn read_stable(
 
 /// Reads the file; a failure counts only if it lasts, because a file may be gone for a moment while
 /// another takes its name.
-fn retry(path: &Path, step: &dyn Fn()) -> Result<(File, Reading), Fault> {
-    let start = Instant::now();
+fn retry(path: &Path, waiting: &dyn Waiting) -> Result<(File, Reading), Fault> {
+    let start = waiting.now();
     loop {
-        match read_open(path, step) {
-            Err(_) if start.elapsed() < QUIET => thread::sleep(STEP),
+        match read_open(path, waiting) {
+            Err(_) if waiting.now() - start < QUIET => waiting.sleep(STEP),
             result => return result,
         }
     }
 }
 
 /// Whether the path leads to the same file, unchanged, for this long, and a second reading agrees.
-fn stays(path: &Path, reading: &Reading, quiet: Duration, step: &dyn Fn()) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < quiet {
-        thread::sleep(STEP);
-        step();
+fn stays(path: &Path, reading: &Reading, quiet: Duration, waiting: &dyn Waiting) -> bool {
+    let start = waiting.now();
+    while waiting.now() - start < quiet {
+        waiting.sleep(STEP);
+        waiting.step();
         if look(path).ok() != Some(reading.fingerprint) {
             return false;
         }
     }
     open(path).is_ok_and(|(mut file, fingerprint)| {
         fingerprint == reading.fingerprint
-            && digest(&mut file, fingerprint, step, |_| ()).is_ok_and(|it| it == reading.digest)
+            && digest(&mut file, fingerprint, waiting, |_| ()).is_ok_and(|it| it == reading.digest)
     })
 }
 
 /// Whether an open file has the same content a moment later. That is all that can be asked where a
 /// program renames whole files into place all the time, or writes again what is there already.
-fn keeps_content(mut file: File, reading: &Reading, step: &dyn Fn()) -> bool {
-    thread::sleep(BRIEF_QUIET);
-    step();
+fn keeps_content(mut file: File, reading: &Reading, waiting: &dyn Waiting) -> bool {
+    waiting.sleep(BRIEF_QUIET);
+    waiting.step();
     let metadata = file.rewind().and_then(|()| file.metadata());
     metadata.is_ok_and(|metadata| {
         let later = Fingerprint::of(&metadata);
-        digest(&mut file, later, step, |_| ()).is_ok_and(|it| it == reading.digest)
+        digest(&mut file, later, waiting, |_| ()).is_ok_and(|it| it == reading.digest)
     })
 }
 
-fn read_open(path: &Path, step: &dyn Fn()) -> Result<(File, Reading), Fault> {
+fn read_open(path: &Path, waiting: &dyn Waiting) -> Result<(File, Reading), Fault> {
     let (mut file, fingerprint) = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(fingerprint.size.min(LARGEST)).unwrap_or(0));
     let take = |portion: &[u8]| bytes.extend_from_slice(portion);
-    let digest = digest(&mut file, fingerprint, step, take)?;
+    let digest = digest(&mut file, fingerprint, waiting, take)?;
     let reading = Reading {
         bytes,
         digest,
@@ -204,7 +228,7 @@ fn read_open(path: &Path, step: &dyn Fn()) -> Result<(File, Reading), Fault> {
 fn digest(
     file: &mut File,
     fingerprint: Fingerprint,
-    step: &dyn Fn(),
+    waiting: &dyn Waiting,
     mut take: impl FnMut(&[u8]),
 ) -> Result<[u8; 32], Fault> {
     if fingerprint.size > LARGEST {
@@ -225,7 +249,7 @@ fn digest(
         };
         digest.update(portion);
         take(portion);
-        step();
+        waiting.step();
     }
 }
 
@@ -271,123 +295,4 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn a_file_written_in_pieces_is_read_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("htpasswd");
-        fs::write(&path, "").unwrap();
-        let writer = {
-            let path = path.clone();
-            thread::spawn(move || {
-                for pieces in 1..=10 {
-                    thread::sleep(Duration::from_millis(20));
-                    fs::write(&path, "line\n".repeat(pieces)).unwrap();
-                }
-            })
-        };
-        let reading = read_stable(&path, is_blank, &|| ()).unwrap();
-        writer.join().unwrap();
-        assert_eq!(reading.bytes, "line\n".repeat(10).as_bytes());
-    }
-
-    #[test]
-    fn an_empty_file_counts_after_a_second() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("htpasswd");
-        fs::write(&path, "\n").unwrap();
-        let start = Instant::now();
-        assert_eq!(read_stable(&path, is_blank, &|| ()).unwrap().bytes, b"\n");
-        assert!(start.elapsed() >= BEGUN_QUIET);
-    }
-
-    #[test]
-    fn only_a_file_at_rest_is_read_once() {
-        let now = UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("htpasswd");
-        fs::write(&path, "line\n").unwrap();
-        let fresh = look(&path).unwrap();
-        assert!(!fresh.is_at_rest());
-        for (modified, changed, expected) in [
-            (now - 100, now - 100, true),
-            (now - 100, now - 10, false),
-            (now - 10, now - 100, false),
-            (now - 100, now + 100, false),
-            (now + 100, now - 100, false),
-            (0, 0, true),
-            (-1, -1, false),
-        ] {
-            let seen = Fingerprint {
-                modified: (modified, 0),
-                changed: (changed, 0),
-                ..fresh
-            };
-            assert_eq!(seen.is_at_rest(), expected, "{modified} {changed}");
-        }
-        let start = Instant::now();
-        assert_eq!(read_first(&path).unwrap().bytes, b"line\n");
-        assert!(start.elapsed() >= QUIET, "it was changed just now");
-    }
-
-    #[test]
-    fn what_is_no_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("socket");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let fifo = folder.path().join("fifo");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
-        for (path, expected) in [
-            (folder.path(), "this is a directory"),
-            (&socket, "this is a socket"),
-            (&fifo, "this is a FIFO"),
-            (Path::new("/dev/null"), "this is a device"),
-            (&folder.path().join("none"), "does not exist"),
-        ] {
-            let error = read_stable(path, is_blank, &|| ())
-                .err()
-                .unwrap()
-                .to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_older_file_with_kept_times_is_another_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, other) = (folder.path().join("htpasswd"), folder.path().join("other"));
-        fs::write(&path, "new\n").unwrap();
-        let before = look(&path).unwrap();
-        fs::write(&other, "old\n").unwrap();
-        let old = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        File::options()
-            .write(true)
-            .open(&other)
-            .unwrap()
-            .set_modified(old)
-            .unwrap();
-        fs::rename(&other, &path).unwrap();
-        assert_ne!(look(&path).unwrap(), before);
-    }
-
-    #[test]
-    fn a_file_that_nobody_can_reach_is_an_orphan() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("htpasswd");
-        fs::write(&path, "").unwrap();
-        let file = File::open(&path).unwrap();
-        assert!(!Fingerprint::of(&file.metadata().unwrap()).is_orphan());
-        fs::remove_file(&path).unwrap();
-        assert!(Fingerprint::of(&file.metadata().unwrap()).is_orphan());
-    }
-}
+mod tests;
