@@ -158,6 +158,7 @@ impl Compose {
         let mut wrong = seen.into_inner().unwrap();
         let all = wrong.len();
         wrong.retain(|(expected, answer)| expected != answer);
+        println!("{all} requests, {} of them answered wrongly", wrong.len());
         Asked { all, wrong }
     }
 }
