@@ -1,6 +1,6 @@
 # One line a target: what there is to do here. The work is in scripts/, tests/ and bench/.
 
-.PHONY: run test-matrix test soak fresh check deny bench bench-quick binary image package
+.PHONY: run test-matrix test fuzz soak fresh check deny bench bench-quick binary image package
 
 # nginx with TLS, a registry, htgate and a first user, on this machine
 run:
@@ -13,6 +13,10 @@ test:
 # several htgates under load, each ended, replaced and frozen 50 times: an hour (ROUNDS=10 for less)
 soak:
 	FLEET_ROUNDS=$${ROUNDS:-50} scripts/test.sh --test fleet -- --nocapture
+
+# random input for whatever is parsed, a minute each (FUZZ_SECONDS=600 for more; needs cargo-fuzz)
+fuzz:
+	scripts/fuzz.sh
 
 # `make run`, with and without a network, and `make test` on a bare Debian (SUITE=trixie; needs root)
 fresh:

@@ -10,7 +10,7 @@
 //! - the edges: `http` speaks with nginx, `files` with the disk, `system` with sockets and
 //!   systemd, `observe` with operators.
 //! - tools: `check` finds faults, `config` reads the settings, `commands` is the command
-//!   line, a file a command, `server` assembles.
+//!   line, a file a command, `server` assembles; `properties` is what tests and fuzzers try.
 
 pub mod hash;
 pub mod htpasswd;
@@ -30,6 +30,8 @@ mod system;
 mod check;
 pub mod commands;
 mod config;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod server;
 
 pub use crate::config::{ConfigError, RulesFile};
@@ -48,12 +50,13 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of the whole text, until [`Fault::at`] says where it is.
+    /// A fault of the whole text, until [`Fault::at`] says where it is. Control characters, which that
+    /// text may have, are escaped: none of them begins a line or commands a terminal.
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             line: None,
-            what: what.into(),
-            remedy: remedy.into(),
+            what: visible(what.into()),
+            remedy: visible(remedy.into()),
         }
     }
 
@@ -63,6 +66,17 @@ impl Fault {
         let line = Some(line);
         Self { line, ..self }
     }
+}
+
+fn visible(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 impl fmt::Display for Fault {

@@ -35,13 +35,14 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 9),
     ("server", 10),
     ("commands", 11),
+    ("properties", 12),
 ];
 
 /// Crates that one wing alone may name, or few.
 const KEPT_IN: &[(&str, &str)] = &[
     ("actix_http", "http"),
     ("actix_service", "http"),
-    ("regex", "rules"),
+    ("regex", "rules properties"),
     ("regex_automata", "check"),
     ("glob", "check"),
     ("bcrypt", "hash"),

@@ -14,8 +14,8 @@ use crate::store::Rules;
 use crate::{Fault, token};
 
 impl Settings {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        Self::read(bytes).map_err(|fault| one_line(&fault))
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        Self::read(bytes).map_err(|fault| shorten(&fault))
     }
 
     fn read(bytes: &[u8]) -> Result<Self, Fault> {
@@ -46,8 +46,8 @@ impl Settings {
     }
 
     /// The rules, ready to be applied.
-    pub(super) fn rules(&self) -> Result<Rules, Fault> {
-        self.compile().map_err(|fault| one_line(&fault))
+    pub(crate) fn rules(&self) -> Result<Rules, Fault> {
+        self.compile().map_err(|fault| shorten(&fault))
     }
 
     fn compile(&self) -> Result<Rules, Fault> {
@@ -93,13 +93,13 @@ impl Settings {
     }
 
     /// What signs tokens, if anything does.
-    pub(super) fn token(&self) -> Result<Option<token::TokenSettings>, Fault> {
+    pub(crate) fn token(&self) -> Result<Option<token::TokenSettings>, Fault> {
         let Some(section) = &self.token else {
             return Ok(None);
         };
         let place = |(key, fault)| self.lines.place(&format!("token.{key}"), fault);
         let settings = section.finish().map_err(place);
-        settings.map(Some).map_err(|fault| one_line(&fault))
+        settings.map(Some).map_err(|fault| shorten(&fault))
     }
 }
 
@@ -157,19 +157,9 @@ fn check_order(text: &str, table: &DeTable<'_>) -> Result<(), Fault> {
     })
 }
 
-/// What the file holds may stand in a message, and must neither begin a line of its own nor fill
-/// the log.
-fn one_line(fault: &Fault) -> Fault {
-    let escape = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    let cut = |text: &str| {
-        text.chars()
-            .take(LONGEST_MESSAGE)
-            .map(escape)
-            .collect::<String>()
-    };
+/// What the file holds may stand in a message, and must not fill the log.
+fn shorten(fault: &Fault) -> Fault {
+    let cut = |text: &str| text.chars().take(LONGEST_MESSAGE).collect();
     Fault {
         line: fault.line,
         what: cut(&fault.what),

@@ -111,7 +111,12 @@ fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
     budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn line(request: &Request<'_>, reason: Reason, detail: Detail) -> Vec<(&'static str, String)> {
+/// The fields of a line.
+pub(crate) fn line(
+    request: &Request<'_>,
+    reason: Reason,
+    detail: Detail,
+) -> Vec<(&'static str, String)> {
     let presented = Presented::parse(request.authorization);
     let address = address(request.real_ip).map(|address| address.to_string());
     let mut fields = vec![

@@ -53,7 +53,7 @@ pub(crate) fn start(log: &Log, format: LogFormat) {
             write!(line, "[{time:.0} {level:<5} {target}] ")?;
             write_text(line, record)
         }),
-        LogFormat::Json => builder.format(write_json),
+        LogFormat::Json => builder.format(|line, record| writeln!(line, "{}", json(record))),
     };
     // A second logger is refused; the first one, in tests, is as good.
     let _ = builder.try_init();
@@ -148,7 +148,8 @@ impl Write for Log {
     }
 }
 
-fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
+/// A line for people: the message, and the fields in logfmt.
+pub(crate) fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     let mut text = record.args().to_string();
     for (name, value) in fields(record) {
         let blank = if text.is_empty() { "" } else { " " };
@@ -157,7 +158,8 @@ fn write_text(line: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     writeln!(line, "{text}")
 }
 
-fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::Result<()> {
+/// A line in JSON.
+pub(crate) fn json(record: &Record<'_>) -> String {
     let mut json = Map::new();
     let mut add = |name: &str, value: String| json.insert(name.to_owned(), json!(value));
     add("time", format!("{:.3}", Timestamp::now()));
@@ -170,7 +172,7 @@ fn write_json(line: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io:
     for (name, value) in fields(record) {
         add(&name, value);
     }
-    writeln!(line, "{}", ascii(&serde_json::Value::Object(json)))
+    ascii(&serde_json::Value::Object(json))
 }
 
 /// JSON in visible ASCII. Otherwise C1 controls could command a terminal, and bidirectional ones change
