@@ -145,8 +145,9 @@ const KEEP_ALIVE_UNIX: KeepAlive = KeepAlive::Os;
 /// which nginx makes a 500. So this is longer than a frozen process is of use to anybody; it ends
 /// connections whose peer has vanished.
 const FIRST_REQUEST: Duration = Duration::from_secs(3600);
-/// A worker usually takes a connection that has been accepted over in far less time.
-const HANDING_OVER: Duration = Duration::from_millis(200);
+/// A worker takes over what has been accepted, and reads its request, in far less time; where both cores
+/// are taken by other programs 0.2 s were too few.
+const HANDING_OVER: Duration = Duration::from_secs(1);
 /// How long requests in hand may take to finish: less than the ten seconds after which Docker kills a
 /// container. The slowest hash that is allowed takes less.
 const SHUTDOWN_SECONDS: u64 = 8;
