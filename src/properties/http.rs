@@ -100,7 +100,7 @@ pub fn log(data: &[u8]) {
     }
 }
 
-/// The keys of a line in logfmt; what stands in quotes is no key.
+/// The keys of a line in logfmt; nothing in quotes is a key.
 fn logfmt_keys(line: &str) -> Vec<String> {
     let (mut keys, mut word, mut quoted, mut escaped) = (Vec::new(), String::new(), false, false);
     for c in line.chars() {
